@@ -1,0 +1,62 @@
+# Needs python3 (3.11 or newer) with venv and pip; everything else comes from requirements/ by hash.
+
+PYTHON ?= python3
+PHOTOS ?= $(wildcard ../shared/photos)
+ARGS ?=
+
+PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet
+PIP_COMPILE := .venv/bin/pip-compile --quiet --no-config --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	--build-deps-for=editable
+
+.PHONY: serve test check bench lock chromium clean
+.DELETE_ON_ERROR:
+
+## serve: install what the service needs (once) and run it; ARGS="--port 9000" goes to it
+serve: .venv/serve.stamp
+	exec .venv/bin/python -m server serve $(ARGS)
+
+## test: every check and every test
+test: .venv/dev.stamp chromium check
+	.venv/bin/python -m pytest $(ARGS)
+
+## check: format, lint, types and the rule of imports
+check: .venv/dev.stamp
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest -q tests/test_imports.py
+
+## bench: the service beside bare libvips, in one run; PHOTOS=folder chooses the pictures
+bench: .venv/dev.stamp
+	.venv/bin/python -m bench throughput $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
+
+## lock: choose the newest versions that pyproject.toml allows and write them down with their hashes
+# PIP_CONFIG_FILE and PIP_FIND_LINKS: what pip is told on this machine must not decide what is locked.
+lock: export CUSTOM_COMPILE_COMMAND = make lock
+lock: export PIP_CONFIG_FILE = /dev/null
+lock: unexport PIP_FIND_LINKS
+lock: .venv/dev.stamp
+	$(PIP_COMPILE) --upgrade --output-file requirements/serve.txt pyproject.toml
+	$(PIP_COMPILE) --upgrade --extra test --extra dev --constraint requirements/serve.txt \
+		--output-file requirements/dev.txt pyproject.toml
+
+chromium:
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium >/dev/null \
+		|| echo "Chromium could not be installed: the browser tests will be skipped."; \
+	else echo "Chromium is not installed: the browser tests will be skipped."; fi
+
+clean:
+	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis bench/results
+	find server pool web bench tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# A stamp is newer than its lock file once everything in it is installed.
+.venv/%.stamp: requirements/%.txt pyproject.toml | .venv/bin/python
+	$(PIP) install --require-hashes --requirement $<
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@

@@ -1,0 +1,1 @@
+"""Benchmarks: the service beside what it is measured against, in turn, in one run."""

@@ -1,0 +1,43 @@
+"""The face of the pool: all that the server may use. Importing it loads no picture library."""
+
+from pool.cost import memory_bytes
+from pool.fault import Fault, Refused
+from pool.lane import ChildDied, Lane, LaneSettings, NotStarted
+from pool.plan import announce, refusal
+from pool.recipe import Recipe, RecipeError, Variant, parse_recipe
+from pool.records import (
+    Header,
+    Limits,
+    Outcome,
+    Output,
+    ProbeTask,
+    Progress,
+    Stage,
+    Task,
+)
+from pool.steps import Size
+
+__all__ = [
+    "ChildDied",
+    "Fault",
+    "Header",
+    "Lane",
+    "LaneSettings",
+    "Limits",
+    "NotStarted",
+    "Outcome",
+    "Output",
+    "ProbeTask",
+    "Progress",
+    "Recipe",
+    "RecipeError",
+    "Refused",
+    "Size",
+    "Stage",
+    "Task",
+    "Variant",
+    "announce",
+    "memory_bytes",
+    "parse_recipe",
+    "refusal",
+]

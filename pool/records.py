@@ -1,0 +1,111 @@
+"""The records that cross the border of a worker process: small, frozen, paths and never pixels."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pool.fault import Fault
+from pool.recipe import Recipe
+
+__all__ = [
+    "Fault",
+    "Header",
+    "Limits",
+    "Outcome",
+    "Output",
+    "ProbeTask",
+    "Progress",
+    "Stage",
+    "Task",
+]
+
+
+class Stage(StrEnum):
+    """Where a job is; a worker process reports the three in the middle."""
+
+    QUEUED = "queued"
+    DECODING = "decoding"
+    PROCESSING = "processing"
+    ENCODING = "encoding"
+    STORING = "storing"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a picture may be at most; `formats` are the kinds taken in."""
+
+    max_pixels: int
+    max_side: int
+    max_output_pixels: int
+    max_frames: int
+    formats: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a picture says of itself before any pixel is read."""
+
+    format: str  # jpeg, png, webp, avif, heif, gif or tiff
+    width: int  # width and height as displayed: after EXIF orientation
+    height: int
+    bands: int
+    frames: int
+    progressive: bool
+    has_alpha: bool
+    bits: int  # of one sample: 8, 16, 32
+    orientation: int  # EXIF, 1 to 8
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTask:
+    """Read the header of the file at `path`."""
+
+    path: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Develop one picture into the empty folder `workdir`."""
+
+    job_id: str
+    attempt: int
+    source: str
+    recipe: Recipe
+    workdir: str
+    limits: Limits
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One written file; `digest` is the SHA-256 of its bytes, in hex."""
+
+    variant: str
+    path: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended: every output of its recipe, or a fault and no output."""
+
+    job_id: str
+    attempt: int
+    outputs: tuple[Output, ...]
+    fault: Fault | None
+    timings_ms: dict[str, float]  # keys: decoding, processing, encoding
+    peak_rss_bytes: int  # of the worker process, over its life
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is: percent of all its work, 0 to 100, never falling."""
+
+    job_id: str
+    attempt: int
+    stage: Stage
+    percent: int

@@ -1,0 +1,232 @@
+"""One child as its parent sees it, from birth to death: what it holds, and who is to blame."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeVar
+
+from pool import child
+from pool.fault import Fault
+from pool.kill import WHY
+from pool.link import News
+from pool.nursery import Birth
+from pool.settings import LaneSettings
+from pool.watch import Watch, rss_bytes
+
+GivenTask = TypeVar("GivenTask")
+MAX_TASKS, MAX_RSS = "max tasks", "max rss"
+CLOSED = "closed"
+
+
+class ChildDied(Exception):
+    """The child died while this task was running."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the child died: {reason}")
+        self.reason = reason
+
+
+class NotStarted(Exception):
+    """The child went away before this task began: run it again, without blame."""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One task in the child's hands."""
+
+    number: int
+    job_id: str | None
+    deadline_s: float
+    answer: asyncio.Future[object]
+    on_news: Callable[[News], None] | None
+    began_at: float | None = None
+    cancelled_at: float | None = None
+
+
+class Worker:
+    """`live` is its life, for its owner to await; `leaving` tells that it needs a successor."""
+
+    def __init__(self, name: str, settings: LaneSettings) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._birth = Birth(name, settings)
+        self._numbers = count(1)
+        self._held: dict[int, Held] = {}
+        self.has_begun = False  # any task at all
+        self._gone = asyncio.Event()
+        self._watch = Watch(self._look, settings.watch_every_s)
+        self._verdict: str | None = None  # why we killed it
+        self._is_retiring = False
+        self.greeting: child.Greeting | None = None
+        self.tasks_done = 0
+        self.born: asyncio.Future[child.Greeting] = self._loop.create_future()
+        self.leaving: asyncio.Future[str] = self._loop.create_future()
+
+    @property
+    def is_dead(self) -> bool:
+        return self._gone.is_set()
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Ids of the jobs that have begun."""
+        begun = (held.job_id for held in self._held.values() if held.began_at is not None)
+        return tuple(job_id for job_id in begun if job_id is not None)
+
+    async def live(self) -> None:
+        """Come up, serve until dead or dismissed, settle what is still held."""
+        ends = self._birth.ends
+        try:
+            self._greet(await asyncio.to_thread(self._birth.bring_up))
+            await self._gone.wait()
+        except (BrokenExecutor, OSError, TimeoutError) as error:
+            self._verdict = self._verdict or f"did not start: {type(error).__name__}"
+        finally:
+            self._gone.set()
+            self._watch.end()
+            self._loop.remove_reader(ends.news.fileno())
+            if self._held or not self._is_retiring:
+                self._birth.kill()
+            ended = await asyncio.to_thread(self._birth.bury)
+            while heard := ends.hear():  # what began last decides whom to blame
+                self._take(heard)
+            ends.close()
+            self._settle(self._verdict or ended)
+
+    async def run(
+        self,
+        function: Callable[[GivenTask], object],
+        task: GivenTask,
+        *,
+        deadline_s: float,
+        job_id: str | None = None,
+        on_news: Callable[[News], None] | None = None,
+    ) -> object:
+        held = Held(next(self._numbers), job_id, deadline_s, self._loop.create_future(), on_news)
+        try:
+            future = self._birth.executor.submit(child.run, held.number, deadline_s, function, task)
+        except (BrokenExecutor, RuntimeError) as error:  # it died, and the loop has not heard yet
+            raise NotStarted from error
+        self._held[held.number] = held
+        future.add_done_callback(
+            lambda done: self._loop.call_soon_threadsafe(self._answered, held, done)
+        )
+        try:
+            return await held.answer
+        except asyncio.CancelledError:
+            self._cancel(held)
+            raise
+
+    def cancel(self, job_id: str) -> None:
+        for held in self._held.values():
+            if held.job_id == job_id:
+                self._cancel(held)
+
+    def retire(self) -> None:
+        """Leave when the tasks in hand are done."""
+        self._is_retiring = True
+        if not self._held:
+            self._gone.set()
+
+    def kill(self, verdict: str) -> None:
+        """The first reason stands."""
+        if not self.is_dead:
+            self._verdict = verdict
+            self._gone.set()
+            self._birth.kill()
+
+    def _greet(self, greeting: child.Greeting) -> None:
+        self.greeting = greeting
+        self._loop.add_reader(self._birth.ends.news.fileno(), self._hear)
+        self.born.set_result(greeting)
+
+    def _hear(self) -> None:
+        heard = self._birth.ends.hear()
+        if heard is None:
+            self._loop.remove_reader(self._birth.ends.news.fileno())
+            self._gone.set()
+        else:
+            self._take(heard)
+
+    def _take(self, heard: list[News]) -> None:
+        for news in heard:
+            if news.stage is None:
+                self._begin(news.number)
+        for number, news in {news.number: news for news in heard}.items():  # the latest of each
+            held = self._held.get(number)
+            if held is not None and held.on_news is not None and news.stage is not None:
+                held.on_news(news)
+
+    def _begin(self, number: int) -> None:
+        held = self._held.get(number)
+        if held is not None and held.began_at is None:
+            held.began_at = time.monotonic()
+            self.has_begun = True
+            self._watch.begin()
+
+    def _look(self) -> None:
+        """Kill the child if the task that runs has passed a bound the child did not keep itself."""
+        now = time.monotonic()
+        if self.greeting and rss_bytes(self.greeting.pid) > self._settings.memory_kill_bytes:
+            self.kill("out of memory")
+        for held in self._held.values():
+            if held.began_at is None:
+                continue
+            if now > held.began_at + held.deadline_s + self._settings.hard_grace_s:
+                self.kill("hard deadline")
+            if held.cancelled_at is not None:
+                told_at = max(held.began_at, held.cancelled_at)
+                if now > told_at + self._settings.cancel_grace_s:
+                    self.kill("cancelled")
+
+    def _cancel(self, held: Held) -> None:
+        if held.cancelled_at is None:
+            held.cancelled_at = time.monotonic()
+            self._birth.ends.cancel(held.number)
+
+    def _answered(self, held: Held, done: Future[object]) -> None:
+        error = done.exception()
+        if isinstance(error, BrokenExecutor):
+            self._gone.set()
+            return  # `live` settles it, when it knows how the child ended
+        del self._held[held.number]
+        self.tasks_done += 1
+        if not held.answer.done():
+            if error is None:
+                held.answer.set_result(done.result())
+            else:
+                held.answer.set_exception(error)
+        self._rest()
+
+    def _rest(self) -> None:
+        """Between two tasks: is the child dismissed, or worn out?"""
+        if not self._held:
+            self._watch.end()
+            if self._is_retiring:
+                self._gone.set()
+        if self.leaving.done() or self.greeting is None:
+            return
+        if self.tasks_done >= self._settings.max_tasks_per_child:
+            self.leaving.set_result(MAX_TASKS)
+        elif rss_bytes(self.greeting.pid) > self._settings.max_rss_bytes:
+            self.leaving.set_result(MAX_RSS)
+
+    def _settle(self, reason: str) -> None:
+        """The child is gone: the oldest task that had begun is to blame, the others never ran."""
+        guilty = next((held for held in self._held.values() if held.began_at is not None), None)
+        for held in self._held.values():
+            if held.answer.done():
+                continue  # nobody waits for it any more
+            if held.cancelled_at is not None:
+                held.answer.set_result(Fault("cancelled", WHY["cancelled"]))
+            elif held is guilty and reason != CLOSED:
+                held.answer.set_exception(ChildDied(reason))
+            else:
+                held.answer.set_exception(NotStarted())
+        self._held.clear()
+        if not self.born.done():
+            self.born.set_exception(ChildDied(reason))
+        if not self.leaving.done():
+            self.leaving.set_result(reason)

@@ -1,0 +1,1 @@
+"""HTTP only: handlers, middleware, problem details, the page."""

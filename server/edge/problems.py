@@ -1,0 +1,108 @@
+"""Answers that say no: every refusal and every unexpected error becomes problem+json (RFC 9457)."""
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from aiohttp import web
+from redis.exceptions import OutOfMemoryError, RedisError
+
+from server.edge.reply import json_body
+from server.refusals import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    Refusal,
+    TooLarge,
+    Unavailable,
+    Unexpected,
+)
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REQUEST_ID = web.RequestKey("request_id", str)
+_GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@web.middleware
+async def tell_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The outermost layer: gives the request an id, logs its end, answers what goes wrong."""
+    request_id = _request_id(request)
+    request[REQUEST_ID] = request_id
+    started = time.perf_counter()
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        try:
+            response = await handler(request)
+        except Exception as error:
+            response = problem_response(request, _refusal(error))
+        if not response.prepared:
+            response.headers["X-Request-Id"] = request_id
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status,
+            taken_ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+    return response
+
+
+def problem_response(request: web.Request, refusal: Refusal, **more: Any) -> web.Response:
+    """A refusal as a response; `more` are members of the problem beyond the usual."""
+    problem: dict[str, Any] = {
+        "type": f"/problems/{refusal.code}",
+        "title": refusal.title,
+        "status": refusal.status,
+        "detail": refusal.detail,
+        "limit": refusal.limit,
+        "actual": refusal.actual,
+        "requestId": request.get(REQUEST_ID) or _request_id(request),
+        **more,
+    }
+    response = web.Response(
+        body=json_body({key: value for key, value in problem.items() if value is not None}),
+        status=refusal.status,
+        content_type="application/problem+json",
+    )
+    if refusal.retry_after_s is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after_s)
+    if request.can_read_body and not request.content.is_eof():
+        response.force_close()  # what is left of the body is not read
+    return response
+
+
+def _request_id(request: web.Request) -> str:
+    given = request.headers.get("X-Request-Id", "")
+    return given if _GOOD_REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _refusal(error: Exception) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, web.HTTPException):
+        return _of_http(error)
+    if isinstance(error, OutOfMemoryError):
+        log.error("Redis is full", error=str(error))
+        return Unavailable("Redis has no memory left for more jobs.", retry_after_s=30)
+    if isinstance(error, RedisError):
+        log.warning("Redis does not answer", error=str(error))
+        return Unavailable("Redis does not answer.", retry_after_s=2)
+    log.exception("unexpected error")
+    return Unexpected("The log of the server has the reason under this requestId.")
+
+
+def _of_http(error: web.HTTPException) -> Refusal:
+    if error.status == 404:
+        return NotFound("There is no such address.")
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return MethodNotAllowed(f"Use {', '.join(sorted(error.allowed_methods))}.")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return TooLarge("The body of the request is too large.")
+    if 400 <= error.status < 500:
+        return BadRequest(error.reason)
+    raise error

@@ -1,0 +1,1 @@
+"""All of Redis on jobs: names, scripts, queue, dispatcher."""

@@ -1,0 +1,197 @@
+"""Job and batch as types: read from Redis in one place, shown to the public in one place."""
+
+import secrets
+from base64 import b32encode
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+BATCH_PREFIX = "batch-"
+
+
+class JobState(StrEnum):
+    """Where a job stands; MOVES says where it may go from there."""
+
+    QUEUED = "queued"  # stored and in a waiting list; nobody holds it
+    PROCESSING = "processing"  # a lane holds its lease
+    COMPLETED = "completed"  # its variants are in storage until it expires
+    FAILED = "failed"  # error_code says why; there is no result
+    CANCELLED = "cancelled"  # somebody asked to stop it
+    EXPIRED = "expired"  # its files are gone
+
+
+MOVES: dict[JobState, tuple[JobState, ...]] = {
+    JobState.QUEUED: (JobState.PROCESSING, JobState.CANCELLED),
+    JobState.PROCESSING: (
+        JobState.QUEUED,
+        JobState.COMPLETED,
+        JobState.FAILED,
+        JobState.CANCELLED,
+    ),
+    JobState.COMPLETED: (JobState.EXPIRED,),
+    JobState.FAILED: (JobState.QUEUED, JobState.EXPIRED),
+    JobState.CANCELLED: (JobState.EXPIRED,),
+    JobState.EXPIRED: (),
+}
+
+SETTLED = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED})
+
+
+def new_job_id() -> str:
+    """120 random bits in 24 characters that are safe in paths, URLs and shells."""
+    return b32encode(secrets.token_bytes(15)).decode().lower()
+
+
+def new_batch_id() -> str:
+    """Like a job's id, told apart by its first letters."""
+    return BATCH_PREFIX + new_job_id()
+
+
+def is_batch_id(some_id: str) -> bool:
+    """Whether an id that a client sent names a batch."""
+    return some_id.startswith(BATCH_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One output file of a completed job, as it stands in storage."""
+
+    name: str
+    key: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What Redis knows of one job. Times are milliseconds since 1970 UTC, sizes bytes."""
+
+    job_id: str
+    status: JobState
+    revision: int
+    name: str
+    batch_id: str | None
+    client: str
+    queue_class: str
+    recipe: str
+    original_key: str
+    original_bytes: int
+    original_format: str
+    width: int
+    height: int
+    cost_bytes: int
+    digest: str
+    created_ms: int
+    started_ms: int | None
+    settled_ms: int | None
+    attempts: int
+    losses: int
+    token: int
+    entry: str
+    stage: str | None
+    progress: int
+    position: int | None
+    eta_ms: int | None
+    error_code: str | None
+    error_detail: str | None
+    variants: tuple[Variant, ...]
+    timings_ms: dict[str, float]
+    history: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Job":
+        """Read what the scripts tell: the hash as a flat JSON object of strings."""
+        return cls.from_fields(orjson.loads(text))
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, str]) -> "Job":
+        """Read the fields of a job's hash."""
+        return cls(
+            job_id=fields["id"],
+            status=JobState(fields["status"]),
+            revision=int(fields["revision"]),
+            name=fields["name"],
+            batch_id=fields.get("batch"),
+            client=fields["client"],
+            queue_class=fields["class"],
+            recipe=fields.get("recipe", ""),
+            original_key=fields["original_key"],
+            original_bytes=int(fields["original_bytes"]),
+            original_format=fields["original_format"],
+            width=int(fields["width"]),
+            height=int(fields["height"]),
+            cost_bytes=int(fields["cost"]),
+            digest=fields["digest"],
+            created_ms=int(fields["created"]),
+            started_ms=_maybe_int(fields.get("started")),
+            settled_ms=_maybe_int(fields.get("settled")),
+            attempts=int(fields.get("attempts", 0)),
+            losses=int(fields.get("losses", 0)),
+            token=int(fields.get("token", 0)),
+            entry=fields.get("entry", ""),
+            stage=fields.get("stage") or None,
+            progress=int(fields.get("progress", 0)),
+            position=_maybe_int(fields.get("position")),
+            eta_ms=_maybe_int(fields.get("eta")),
+            error_code=fields.get("error_code") or None,
+            error_detail=fields.get("error_detail") or None,
+            variants=tuple(Variant(**one) for one in orjson.loads(fields.get("variants", "[]"))),
+            timings_ms=orjson.loads(fields.get("timings", "{}")),
+            history=tuple(orjson.loads(fields.get("history", "[]"))),
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more will happen to it but its expiry."""
+        return self.status in SETTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What Redis knows of a batch: its jobs' number in each state."""
+
+    batch_id: str
+    revision: int
+    total: int
+    counts: dict[str, int]
+    created_ms: int
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Batch":
+        """Read what the scripts tell of a batch."""
+        fields: dict[str, Any] = orjson.loads(text)
+        return cls(
+            batch_id=fields["id"],
+            revision=int(fields["revision"]),
+            total=int(fields["total"]),
+            counts={state.value: int(fields.get(state.value, 0)) for state in JobState},
+            created_ms=int(fields["created"]),
+        )
+
+    @property
+    def settled(self) -> int:
+        """How many of its jobs have ended."""
+        return sum(self.counts[state] for state in SETTLED)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all of its jobs have ended."""
+        return self.settled >= self.total
+
+
+def iso(milliseconds: int | None) -> str | None:
+    """Milliseconds since 1970 as ISO 8601 UTC."""
+    if milliseconds is None:
+        return None
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _maybe_int(text: str | None) -> int | None:
+    return int(text) if text not in (None, "") else None

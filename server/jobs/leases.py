@@ -1,0 +1,59 @@
+"""Leases: renewed by the parent, never by the busy worker; lost ones are found and requeued."""
+
+import asyncio
+
+import structlog
+from redis.exceptions import RedisError
+
+from server.jobs.carry import Carrier
+from server.jobs.dispatcher import Dispatcher
+from server.jobs.queue import JobQueue
+
+log = structlog.get_logger(__name__)
+
+
+class Leases:
+    """The heartbeat of this node."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        dispatcher: Dispatcher,
+        carrier: Carrier,
+        *,
+        lanes: int,
+        lease_s: float,
+    ) -> None:
+        self._queue = queue
+        self._dispatcher = dispatcher
+        self._carrier = carrier
+        self._lanes = lanes
+        self._interval_s = lease_s / 3
+
+    async def take_back(self) -> None:
+        """At start: what this node held when it died goes back to the queue."""
+        jobs = await self._queue.reclaim(own=True)
+        await self._carrier.recover(jobs)
+        if jobs:
+            log.info("took back the jobs of the last run", jobs=len(jobs))
+
+    async def beat(self) -> None:
+        """Renew what we hold, stop what we lost or what is unwanted, find what others lost."""
+        held = self._dispatcher.held
+        lost, unwanted = await self._queue.renew(
+            [(job.job_id, job.token) for job in held], lanes=self._lanes
+        )
+        for job_id in (*lost, *unwanted):
+            self._dispatcher.cancel(job_id)
+        held_ids = {job.job_id for job in self._dispatcher.held}
+        orphans = await self._queue.reclaim(own=False)
+        await self._carrier.recover([job for job in orphans if job.job_id not in held_ids])
+
+    async def run(self) -> None:
+        """Beat three times a lease."""
+        while True:
+            try:
+                await self.beat()
+            except (RedisError, OSError) as error:
+                log.warning("cannot renew leases", error=str(error))
+            await asyncio.sleep(self._interval_s)

@@ -1,0 +1,89 @@
+"""The public picture of a job or a batch: what status, WebSocket and SSE all show, in camelCase."""
+
+from typing import Any
+
+from server.jobs.job import Batch, Job, JobState, Variant, iso
+from server.refusals import fault_title
+
+
+def job_picture(job: Job) -> dict[str, Any]:
+    """Everything public that changes while a job lives."""
+    picture: dict[str, Any] = {
+        "type": "job",
+        "jobId": job.job_id,
+        "imageId": job.job_id,
+        "batchId": job.batch_id,
+        "revision": job.revision,
+        "name": job.name,
+        "status": job.status.value,
+        "stage": job.stage,
+        "progress": job.progress,
+        "queuePosition": job.position,
+        "etaSeconds": None if job.eta_ms is None else round(job.eta_ms / 1000, 1),
+        "createdAt": iso(job.created_ms),
+        "startedAt": iso(job.started_ms),
+        "finishedAt": iso(job.settled_ms),
+        "attempts": job.attempts,
+        "original": {
+            "bytes": job.original_bytes,
+            "format": job.original_format,
+            "width": job.width,
+            "height": job.height,
+        },
+        "error": _error(job),
+    }
+    if job.status is JobState.COMPLETED:
+        picture |= result_picture(job)
+    return picture
+
+
+def result_picture(job: Job) -> dict[str, Any]:
+    """Where a completed job's variants are."""
+    return {
+        "url": f"/image/{job.job_id}",
+        "variants": [_variant_picture(job.job_id, variant) for variant in job.variants],
+    }
+
+
+def job_details(job: Job, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Everything known of a job, for GET /job/{id}."""
+    return job_picture(job) | {
+        "recipe": recipe,
+        "digest": job.digest,
+        "queue": job.queue_class,
+        "memoryEstimateBytes": job.cost_bytes,
+        "timingsMs": job.timings_ms,
+        "attemptHistory": list(job.history),
+    }
+
+
+def batch_picture(batch: Batch) -> dict[str, Any]:
+    """A batch by its counts; its images are listed apart."""
+    return {
+        "type": "batch",
+        "jobId": batch.batch_id,
+        "revision": batch.revision,
+        "status": "completed" if batch.is_settled else "processing",
+        "progress": 100 * batch.settled // max(1, batch.total),
+        "total": batch.total,
+        "counts": batch.counts,
+        "createdAt": iso(batch.created_ms),
+    }
+
+
+def _variant_picture(job_id: str, variant: Variant) -> dict[str, Any]:
+    return {
+        "name": variant.name,
+        "url": f"/image/{job_id}/{variant.name}",
+        "format": variant.format,
+        "width": variant.width,
+        "height": variant.height,
+        "bytes": variant.bytes,
+    }
+
+
+def _error(job: Job) -> dict[str, str] | None:
+    if job.error_code is None:
+        return None
+    title = fault_title(job.error_code)
+    return {"code": job.error_code, "title": title, "detail": job.error_detail or ""}

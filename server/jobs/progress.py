@@ -1,0 +1,52 @@
+"""Progress of the running jobs, newest only, published for all of them together."""
+
+import asyncio
+
+import structlog
+from redis.exceptions import RedisError
+
+from pool import Progress, Stage
+from server.jobs.queue import JobQueue
+
+log = structlog.get_logger(__name__)
+
+
+class ProgressBoard:
+    """Workers tell often; Redis hears of it once an interval, in one call."""
+
+    def __init__(self, queue: JobQueue, *, interval_s: float) -> None:
+        self._queue = queue
+        self._interval_s = interval_s
+        self._tokens: dict[str, int] = {}
+        self._newest: dict[str, tuple[str, int, str, int]] = {}
+
+    def open(self, job_id: str, token: int) -> None:
+        """Take reports of this attempt of a job from now on."""
+        self._tokens[job_id] = token
+
+    def close(self, job_id: str) -> None:
+        """The job is settled: what it reported last is of no interest any more."""
+        self._tokens.pop(job_id, None)
+        self._newest.pop(job_id, None)
+
+    def receive(self, progress: Progress) -> None:
+        """A worker's report."""
+        if self._tokens.get(progress.job_id) == progress.attempt:
+            self.note(progress.job_id, progress.stage, progress.percent)
+
+    def note(self, job_id: str, stage: Stage, percent: int) -> None:
+        """How far an open job is."""
+        self._newest[job_id] = (job_id, self._tokens[job_id], stage.value, percent)
+
+    async def run(self) -> None:
+        """Publish for as long as the process lives."""
+        while True:
+            await asyncio.sleep(self._interval_s)
+            if not self._newest:
+                continue
+            reports = list(self._newest.values())
+            self._newest.clear()
+            try:
+                await self._queue.report(reports)
+            except (RedisError, OSError) as error:
+                log.debug("progress is not published", error=str(error))  # newer will follow

@@ -1,0 +1,42 @@
+"""Loads the .lua files: names and moves in front, then what all share, then the script itself."""
+
+from importlib.resources import files
+
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+
+from server.jobs import names
+from server.jobs.job import MOVES
+
+_FOLDER = files("server.jobs") / "scripts"
+
+
+def _lua_moves() -> str:
+    rows = (
+        f"{state} = {{ {', '.join(f'{to} = true' for to in allowed)} }}"
+        for state, allowed in MOVES.items()
+    )
+    return f"local MOVES = {{ {', '.join(rows)} }}\n"
+
+
+class Scripts:
+    """Every move of a job, one script each."""
+
+    def __init__(self, redis: "Redis") -> None:
+        shared = names.lua_constants() + _lua_moves() + _FOLDER.joinpath("shared.lua").read_text()
+
+        def script(name: str) -> AsyncScript:
+            return redis.register_script(shared + _FOLDER.joinpath(f"{name}.lua").read_text())
+
+        self.admit = script("admit")
+        self.claim = script("claim")
+        self.progress = script("progress")
+        self.settle = script("settle")
+        self.requeue = script("requeue")
+        self.renew = script("renew")
+        self.reclaim = script("reclaim")
+        self.cancel = script("cancel")
+        self.retry = script("retry")
+        self.look = script("look")
+        self.due = script("due")
+        self.expire = script("expire")

@@ -1,0 +1,7 @@
+-- Note that a settled job's files are gone. Keys: job:*, batch:*, expiry; channel events:*.
+-- ARGV: id.
+local job = read(JOB .. ARGV[1])
+redis.call('ZREM', EXPIRY, ARGV[1])
+if job and MOVES[job.status] and MOVES[job.status].expired then
+  move(job, 'expired', { 'variants', '[]' })
+end

@@ -1,0 +1,35 @@
+-- Find jobs whose lease has run out, or, at start, the ones this node held when it died.
+-- Keys: queue:{class}, job:*.
+-- ARGV: node; milliseconds without renewal, or 'own' for this node's own leases.
+-- Returns the jobs as JSON; each is now leased to this node, to be requeued or settled by it.
+local node, idle = ARGV[1], ARGV[2]
+
+local function own(stream)
+  local ids = {}
+  for _, pending in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', 1000, node)) do
+    table.insert(ids, pending[1])
+  end
+  if #ids == 0 then return {} end
+  return redis.call('XCLAIM', stream, GROUP, node, 0, unpack(ids))
+end
+
+local found = {}
+for _, class in ipairs({ 'interactive', 'bulk' }) do
+  local stream = STREAM .. class
+  local entries
+  if idle == 'own' then
+    entries = own(stream)
+  else
+    entries = redis.call('XAUTOCLAIM', stream, GROUP, node, idle, '0-0', 'COUNT', 100)[2]
+  end
+  for _, entry in ipairs(entries) do
+    local job = entry and read(JOB .. entry[2][2])
+    if job and job.status == 'processing' and job.entry == entry[1] then
+      table.insert(found, cjson.encode(job))
+    elseif entry then
+      redis.call('XACK', stream, GROUP, entry[1])
+      redis.call('XDEL', stream, entry[1])
+    end
+  end
+end
+return found

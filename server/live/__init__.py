@@ -1,0 +1,1 @@
+"""News of jobs: one Redis subscription, many listeners."""

@@ -1,0 +1,203 @@
+"""The one Redis subscription of this process, fanned out to mailboxes.
+
+Subscribe first, then read the snapshot; every event carries the whole picture, so a lost one
+heals itself with the next, and after a lost connection everything watched is read anew.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from server.config import LiveSettings
+from server.jobs import names
+from server.jobs.job import Batch, Job, JobState, is_batch_id
+from server.jobs.queue import JobQueue
+from server.live.mailbox import Event, Mailbox
+from server.refusals import Unavailable
+
+log = structlog.get_logger(__name__)
+
+_SNAPSHOT_CHUNK = 500
+_LINGER_S = 2.0
+
+
+class Feed:
+    """Who watches what, and the connection that brings the news.
+
+    `redis` must not retry by itself: a connection that was lost is news, too.
+    """
+
+    def __init__(self, redis: Redis, queue: JobQueue, settings: LiveSettings) -> None:
+        self._redis = redis
+        self._queue = queue
+        self._settings = settings
+        self._pubsub: PubSub | None = None
+        self._watchers: dict[str, set[Mailbox]] = {}
+        self._queued: set[str] = set()
+        self._confirmed: dict[str, asyncio.Future[None]] = {}
+        self._listeners: dict[str, Callable[[str], None]] = {}
+        self.connected = asyncio.Event()
+        """Set while the subscription stands."""
+
+    def listen(self, channel: str, callback: Callable[[str], None]) -> None:
+        """Call back for every message on a channel of the service's own (wake, cancel)."""
+        self._listeners[channel] = callback
+
+    @asynccontextmanager
+    async def watch(self, watched_id: str) -> AsyncIterator[Mailbox]:
+        """A mailbox that gets every event of one job or batch from now on (no snapshot)."""
+        mailbox = Mailbox()
+        try:
+            await self.subscribe(watched_id, mailbox)
+            yield mailbox
+        finally:
+            self.unsubscribe(watched_id, mailbox)
+
+    async def subscribe(self, watched_id: str, mailbox: Mailbox) -> None:
+        """Let a mailbox have a job's events; returns when Redis has confirmed."""
+        self._watchers.setdefault(watched_id, set()).add(mailbox)
+        channel = names.events(watched_id)
+        confirmed = self._confirmed.get(channel)
+        if confirmed is None:
+            confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
+            if self._pubsub is not None:
+                await self._pubsub.subscribe(channel)
+        try:
+            async with asyncio.timeout(self._settings.confirm_timeout_s):
+                await asyncio.shield(confirmed)
+        except TimeoutError as error:
+            raise Unavailable("Redis does not answer.", retry_after_s=2) from error
+
+    def unsubscribe(self, watched_id: str, mailbox: Mailbox) -> None:
+        """Stop a mailbox's events; Redis is told a little later, for many ids at once."""
+        watchers = self._watchers.get(watched_id)
+        if watchers is None:
+            return
+        watchers.discard(mailbox)
+        mailbox.forget(watched_id)
+        if not watchers:
+            del self._watchers[watched_id]
+            self._queued.discard(watched_id)
+
+    async def snapshot(self, watched_id: str, mailbox: Mailbox) -> bool:
+        """Put the present state into a mailbox. False: there is no such job or batch."""
+        subject = await self._queue.look(watched_id)
+        if subject is None:
+            return False
+        self._note(subject)
+        mailbox.put(Event.of(subject))
+        return True
+
+    async def run(self) -> None:
+        """Hold the subscription for as long as the process lives."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen_for_ever())
+            group.create_task(self._tell_positions())
+            group.create_task(self._drop_unwatched())
+
+    async def _listen_for_ever(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError) as error:
+                log.warning("feed lost its connection", error=str(error))
+            finally:
+                self.connected.clear()
+                self._pubsub = None
+            await asyncio.sleep(0.2)
+
+    async def _listen(self) -> None:
+        async with self._redis.pubsub() as pubsub:
+            watched = [names.events(watched_id) for watched_id in self._watchers]
+            for channel in watched:
+                self._confirmed.setdefault(channel, asyncio.get_running_loop().create_future())
+            await pubsub.subscribe(names.NODES, *self._listeners, *watched)
+            self._pubsub = pubsub
+            await self._refresh(list(self._watchers))
+            while True:
+                message = await pubsub.get_message(timeout=self._settings.ping_s)
+                if message is None:
+                    await pubsub.ping()
+                else:
+                    self._receive(message)
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        channel = message["channel"]
+        if message["type"] == "subscribe":
+            if channel == names.NODES:
+                self._note_connection()
+            confirmed = self._confirmed.get(channel)
+            if confirmed is not None and not confirmed.done():
+                confirmed.set_result(None)
+        if message["type"] != "message":
+            return
+        if channel in self._listeners:
+            self._listeners[channel](message["data"])
+            return
+        watched_id = names.watched_id(channel)
+        if watched_id in self._watchers:
+            read = Batch.from_json if is_batch_id(watched_id) else Job.from_json
+            self._hand_out(read(message["data"]))
+
+    def _note_connection(self) -> None:
+        """The client may connect again on its own; then events were lost, so start over."""
+        if self.connected.is_set():
+            raise RedisConnectionError("the connection was made anew")
+        self.connected.set()
+
+    def _hand_out(self, subject: Job | Batch) -> None:
+        self._note(subject)
+        event = Event.of(subject)
+        for mailbox in tuple(self._watchers.get(event.watched_id, ())):
+            mailbox.put(event)
+
+    def _note(self, subject: Job | Batch) -> None:
+        if not isinstance(subject, Job):
+            return
+        if subject.status is JobState.QUEUED and subject.job_id in self._watchers:
+            self._queued.add(subject.job_id)
+        else:
+            self._queued.discard(subject.job_id)
+
+    async def _tell_positions(self) -> None:
+        """A waiting job's place changes without an event of its own; tell those who watch."""
+        while True:
+            await asyncio.sleep(self._settings.position_interval_s)
+            try:
+                await self._refresh(list(self._queued))
+            except (RedisError, OSError) as error:
+                log.debug("positions are not told", error=str(error))  # the next round will
+
+    async def _refresh(self, watched_ids: list[str]) -> None:
+        for start in range(0, len(watched_ids), _SNAPSHOT_CHUNK):
+            chunk = watched_ids[start : start + _SNAPSHOT_CHUNK]
+            for subject in await self._queue.look_all(chunk):
+                if subject is not None:
+                    self._hand_out(subject)
+
+    async def _drop_unwatched(self) -> None:
+        while True:
+            await asyncio.sleep(_LINGER_S)
+            stale = [
+                channel
+                for channel in self._confirmed
+                if names.watched_id(channel) not in self._watchers
+            ]
+            if not stale or self._pubsub is None:
+                continue
+            for channel in stale:
+                del self._confirmed[channel]
+            try:
+                await self._pubsub.unsubscribe(*stale)
+                wanted_again = [channel for channel in stale if channel in self._confirmed]
+                if wanted_again:
+                    await self._pubsub.subscribe(*wanted_again)
+            except (RedisError, OSError) as error:
+                log.debug("unsubscribing failed", error=str(error))  # a reconnect drops them anyway

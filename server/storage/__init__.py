@@ -1,0 +1,1 @@
+"""Bytes that stay: originals and results."""

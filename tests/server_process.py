@@ -1,0 +1,119 @@
+"""The real server as a process of its own: started, waited for, stopped, and nothing of it left."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+PROJECT = Path(__file__).parents[1]
+READY = "Safelight is ready at "
+READY_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 25.0
+LOG_TAIL_BYTES = 6000
+
+
+@dataclass
+class ServerProcess:
+    """One `python -m server serve`, with the workers and the Valkey that it started."""
+
+    url: str
+    data_dir: Path
+    log: Path
+    process: "subprocess.Popen[str]"
+    _family: set[psutil.Process] = field(default_factory=set)
+
+    @property
+    def pid(self) -> int:
+        """The server itself; its workers and Valkey are its children."""
+        return self.process.pid
+
+    def children(self) -> list[psutil.Process]:
+        """Workers, Valkey and whatever else it started, at this moment."""
+        try:
+            children = psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        self._family.update(children)
+        return children
+
+    def stop(self, *, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        """Ask it to end as an operator would (SIGTERM); the answer is its exit code."""
+        self.children()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout_s)
+
+    def kill(self) -> None:
+        """End it without a word (SIGKILL); workers and Valkey must notice by themselves."""
+        self.children()
+        self.process.kill()
+        self.process.wait(STOP_TIMEOUT_S)
+
+    def log_tail(self) -> str:
+        """The end of what it wrote to stderr."""
+        return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+
+    def close(self) -> None:
+        """Leave nothing behind, and say so if something had to be ended by force."""
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"SIGTERM did not stop the server:\n{self.log_tail()}") from None
+        finally:
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+            _, orphans = psutil.wait_procs(self._family, timeout=10)
+            names = [f"{orphan.pid} {orphan.name()}" for orphan in orphans]
+            for orphan in orphans:
+                orphan.kill()
+        assert not names, f"the server left processes behind: {names}"
+
+
+def start(
+    data_dir: Path, *, environment: Mapping[str, str] | None = None, arguments: tuple[str, ...] = ()
+) -> ServerProcess:
+    """Start it on a free port and wait until it says that it answers."""
+    log = data_dir.with_suffix(".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(data_dir)]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SAFELIGHT_")}
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=PROJECT,
+            env=own | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    server = ServerProcess(url="", data_dir=data_dir, log=log, process=process)
+    try:
+        server.url = _ready_url(server)
+    except BaseException:
+        server.kill()
+        server.close()
+        raise
+    server.children()
+    return server
+
+
+def _ready_url(server: ServerProcess) -> str:
+    assert server.process.stdout is not None
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while (left_s := deadline - time.monotonic()) > 0:
+        if not select.select([server.process.stdout], [], [], left_s)[0]:
+            break
+        line = server.process.stdout.readline()
+        if line.startswith(READY):
+            return line.removeprefix(READY).strip()
+        assert line, f"the server ended before it was ready:\n{server.log_tail()}"
+    raise AssertionError(f"the server was not ready in {READY_TIMEOUT_S} s:\n{server.log_tail()}")
