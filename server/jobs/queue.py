@@ -114,15 +114,21 @@ class JobQueue:
     ) -> bool:
         """End a job that this node holds. False: it was no longer ours to end."""
         flat = [part for pair in fields.items() for part in pair]
-        args = [job.job_id, job.token, state.value, self._keep_ms, int(quarantine)]
-        answer = await self._scripts.settle(args=[*args, orjson.dumps(flat)])
+        answer = await self._scripts.settle(
+            args=[
+                *(job.job_id, job.token, state.value, self._keep_ms, int(quarantine)),
+                orjson.dumps(flat),
+            ]
+        )
         return bool(answer == "settled")
 
     async def requeue(self, job: Job, *, delay_s: float, blame: str, reason: str) -> bool:
         """Give a job back. blame: `attempt` (its own), `loss` (the node's), `none`."""
         delay_ms = math.ceil(delay_s * 1000)
-        args = [job.job_id, job.token, delay_ms, blame, reason]
-        return bool(await self._scripts.requeue(args=args) == "requeued")
+        answer = await self._scripts.requeue(
+            args=[*(job.job_id, job.token, delay_ms, blame, reason)]
+        )
+        return bool(answer == "requeued")
 
     async def renew(
         self, held: Sequence[tuple[str, int]], *, lanes: int
@@ -182,8 +188,8 @@ class JobQueue:
 
     async def counters(self) -> dict[str, str]:
         """The queue's counters as they stand: waiting:interactive, processing, completed ..."""
-        counters: dict[str, str] = await self._redis.hgetall(names.QUEUE)
-        return counters
+        counters = await self._redis.hgetall(names.QUEUE)
+        return {str(name): str(value) for name, value in counters.items()}
 
 
 def _queue_full(limit: int, depth: int, wait_ms: float) -> QueueFull:
