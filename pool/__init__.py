@@ -1,6 +1,6 @@
 """The face of the pool: all that the server may use. Importing it loads no picture library."""
 
-from pool.cost import memory_bytes
+from pool.cost import group_kind, memory_bytes
 from pool.fault import Fault, Refused
 from pool.lane import ChildDied, Lane, LaneSettings, NotStarted
 from pool.plan import announce, refusal
@@ -37,6 +37,7 @@ __all__ = [
     "Task",
     "Variant",
     "announce",
+    "group_kind",
     "memory_bytes",
     "parse_recipe",
     "refusal",

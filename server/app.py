@@ -4,7 +4,6 @@ Nobody else sees all of it.
 """
 
 import asyncio
-import os
 import signal
 import uuid
 from collections.abc import Callable, Coroutine
@@ -29,6 +28,7 @@ from server.jobs import names
 from server.jobs.carry import Carrier
 from server.jobs.connection import command_client, feed_client
 from server.jobs.dispatcher import Dispatcher
+from server.jobs.lanes import Lanes
 from server.jobs.leases import Leases
 from server.jobs.progress import ProgressBoard
 from server.jobs.queue import JobQueue
@@ -36,6 +36,7 @@ from server.live.feed import Feed
 from server.live.sockets import Sockets
 from server.ops.janitor import Janitor
 from server.ops.lock import data_dir_lock
+from server.ops.machine import cores, memory_budget_bytes
 from server.ops.valkey import EmbeddedValkey
 from server.storage.disk import DiskStorage
 from server.storage.spool import Spool
@@ -113,7 +114,7 @@ class Service:
     async def _build_pool(self) -> None:
         settings = self._settings
         limits = Limits(**settings.limits.model_dump())
-        self.lanes, probe = await self._start_lanes()
+        probe = await self._start_lanes()
         self.intake = Intake(
             spool=self.spool, storage=self.storage, queue=self.queue, probe=probe, limits=limits
         )
@@ -127,18 +128,21 @@ class Service:
             deadline_s=settings.pool.deadline_s,
         )
         self.dispatcher = Dispatcher(
-            self.queue, self.lanes, self.carrier.carry, budget_bytes=_memory_budget_bytes()
+            self.queue,
+            self.lanes,
+            self.carrier.carry,
+            budget_bytes=settings.pool.memory_budget_bytes or memory_budget_bytes(),
         )
         self.leases = Leases(
             self.queue,
             self.dispatcher,
             self.carrier,
-            lanes=len(self.lanes),
+            lanes=self.lanes,
             lease_s=settings.queue.lease_s,
         )
 
-    async def _start_lanes(self) -> tuple[list[Lane], Lane]:
-        """The lanes that develop and the one that probes, all up and warm."""
+    async def _start_lanes(self) -> Lane:
+        """Bring up the first lanes, and the one that only reads headers, which is returned."""
         pool = self._settings.pool
         settings = LaneSettings(
             spool=str(self.spool.folder),
@@ -147,15 +151,16 @@ class Service:
             max_rss_bytes=pool.max_rss_bytes,
             memory_kill_bytes=pool.memory_kill_bytes,
         )
-        names_of_lanes = [f"lane-{number}" for number in range(pool.lanes or _cores())]
-        lanes = [
-            Lane(name, on_progress=self.progress.receive, settings=settings)
-            for name in (*names_of_lanes, "probe")
-        ]
-        for lane in lanes:
-            self._stack.push_async_callback(lane.close)
-        await asyncio.gather(*(lane.start() for lane in lanes))
-        return lanes[:-1], lanes[-1]
+
+        def make_lane(name: str) -> Lane:
+            return Lane(name, on_progress=self.progress.receive, settings=settings)
+
+        probe = make_lane("probe")
+        self.lanes = Lanes(make_lane, self.queue, pool, most=pool.max_lanes or cores())
+        self._stack.push_async_callback(self.lanes.close)
+        self._stack.push_async_callback(probe.close)
+        await asyncio.gather(self.lanes.start(), probe.start())
+        return probe
 
     async def _open_doors(self, announce: Callable[[str], None]) -> None:
         """Go on where the last run ended, start what runs for ever, answer HTTP."""
@@ -166,6 +171,7 @@ class Service:
         self._own(self.leases.run(), "leases")
         self._own(self.progress.run(), "progress")
         self._own(self.dispatcher.run(), "dispatcher")
+        self._own(self.lanes.run(), "lanes")
         self._own(Janitor(self.queue, self.storage).run(), "janitor")
         runner = web.AppRunner(self._application(), access_log=None, lingering_time=_LINGER_S)
         await runner.setup()
@@ -220,8 +226,7 @@ class Service:
         await asyncio.wait([draining, hurrying], return_when=asyncio.FIRST_COMPLETED)
         hurrying.cancel()
         draining.cancel()
-        unfinished = self.dispatcher.held
-        await self.dispatcher.stop()
+        unfinished = await self.dispatcher.stop()
         await self.carrier.hand_back(unfinished)
         await self.sockets.close_all()
         for task in self._owned:
@@ -246,15 +251,6 @@ class Service:
 
 class PartDied(Exception):
     """A part that must live as long as the process has ended."""
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
-def _memory_budget_bytes() -> int:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return int(total * 0.6)
 
 
 def _node_name(data_dir: Path) -> str:

@@ -71,6 +71,7 @@ class LimitSettings(Section):
 class QueueSettings(Section):
     max_depth: int = Field(1000, ge=1)
     bulk_share: int = Field(5, ge=2)
+    max_group: int = Field(8, ge=1)
     lease_s: float = Field(15.0, gt=0)
     max_attempts: int = Field(3, ge=1)
     max_losses: int = Field(10, ge=1)
@@ -78,7 +79,11 @@ class QueueSettings(Section):
 
 
 class PoolSettings(Section):
-    lanes: int = Field(0, ge=0)
+    min_lanes: int = Field(1, ge=1)
+    max_lanes: int = Field(0, ge=0)
+    grow_wait_s: float = Field(0.5, ge=0)
+    shrink_idle_s: float = Field(60.0, gt=0)
+    memory_budget_bytes: int = Field(0, ge=0)
     deadline_s: float = Field(60.0, gt=0)
     hard_grace_s: float = Field(5.0, gt=0)
     max_tasks_per_child: int = Field(1000, ge=1)

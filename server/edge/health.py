@@ -1,13 +1,12 @@
 """GET /livez, /readyz, /health: is the loop alive, can it take work, how do its parts stand."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from pool import Lane
 from server.edge.reply import reply
+from server.jobs.lanes import Lanes
 from server.jobs.queue import JobQueue
 from server.live.feed import Feed
 
@@ -15,7 +14,7 @@ from server.live.feed import Feed
 class HealthHandler:
     """Looks at the parts when asked; keeps nothing."""
 
-    def __init__(self, queue: JobQueue, feed: Feed, lanes: Sequence[Lane]) -> None:
+    def __init__(self, queue: JobQueue, feed: Feed, lanes: Lanes) -> None:
         self._queue = queue
         self._feed = feed
         self._lanes = lanes
@@ -49,7 +48,7 @@ class HealthHandler:
                     "restarts": dict(lane.restarts),
                     "sandbox": asdict(lane.sandbox) if lane.sandbox else None,
                 }
-                for lane in self._lanes
+                for lane in self._lanes.all
             ],
         }
         return reply(answer, headers={"Cache-Control": "no-store"})
@@ -58,7 +57,7 @@ class HealthHandler:
         return {
             "redis": await self._redis_answers(),
             "feed": self._feed.connected.is_set(),
-            "lanes": any(lane.is_alive for lane in self._lanes),
+            "lanes": any(lane.is_alive for lane in self._lanes.all),
             "accepting": not self.is_draining,
         }
 

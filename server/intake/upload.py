@@ -19,6 +19,7 @@ from pool import (
     NotStarted,
     ProbeTask,
     Recipe,
+    group_kind,
     memory_bytes,
     refusal,
 )
@@ -176,6 +177,7 @@ class Upload:
             width=header.width,
             height=header.height,
             cost_bytes=memory_bytes(header, recipe),
+            group=group_kind(header, recipe),
             digest=spooled.digest,
         )
 

@@ -6,6 +6,7 @@ Whatever happens ends in exactly one move: settled, or given back for another at
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,24 +62,32 @@ class Carrier:
         self._limits = limits
         self._deadline_s = deadline_s
 
-    async def carry(self, lane: Lane, job: Job) -> None:
-        """Develop one job in one lane and settle it."""
-        with self._spool.workdir(job.job_id, job.token) as workdir:
-            try:
-                task = await self._task(job, workdir)
-                self._progress.open(job.job_id, job.token)
-                outcome = await lane.develop(task)
-            except NotStarted:
+    async def carry(self, lane: Lane, jobs: Sequence[Job]) -> None:
+        """Develop a group of jobs in one lane, one after the other, and settle each."""
+        with ExitStack() as stack:
+            tasks: dict[str, Task] = {}
+            for job in jobs:
+                workdir = stack.enter_context(self._spool.workdir(job.job_id, job.token))
+                try:
+                    tasks[job.job_id] = await self._task(job, workdir)
+                except OSError as error:
+                    await self._storage_failed(job, error)
+                else:
+                    stack.enter_context(self._progress.open(job.job_id, job.token))
+            started = [job for job in jobs if job.job_id in tasks]
+            endings = await _develop(lane, [tasks[job.job_id] for job in started])
+            await asyncio.gather(
+                *(self._end(job, ending) for job, ending in zip(started, endings, strict=True))
+            )
+
+    async def _end(self, job: Job, ending: Outcome | ChildDied | NotStarted) -> None:
+        match ending:
+            case Outcome():
+                await self._finish(job, ending)
+            case NotStarted():
                 await self._give_back(job, blame="none", reason="its lane was replaced")
-            except ChildDied as death:
-                await self._give_back(job, blame="attempt", reason=death.reason)
-            except OSError as error:
-                log.error("storage failed", job_id=job.job_id, error=str(error))
-                await self._give_back(job, blame="attempt", reason="storage failed")
-            else:
-                await self._finish(job, outcome)
-            finally:
-                self._progress.close(job.job_id)
+            case ChildDied():
+                await self._give_back(job, blame="attempt", reason=ending.reason)
 
     async def recover(self, jobs: Sequence[Job]) -> None:
         """Requeue jobs whose node died while it had them."""
@@ -113,8 +122,7 @@ class Carrier:
         try:
             variants = [await self._store(job, output) for output in outcome.outputs]
         except OSError as error:
-            log.error("storage failed", job_id=job.job_id, error=str(error))
-            await self._give_back(job, blame="attempt", reason="storage failed")
+            await self._storage_failed(job, error)
             return
         fields = {
             "variants": orjson.dumps(variants).decode(),
@@ -147,6 +155,10 @@ class Carrier:
             "bytes": output.bytes,
             "digest": output.digest,
         }
+
+    async def _storage_failed(self, job: Job, error: OSError) -> None:
+        log.error("storage failed", job_id=job.job_id, error=str(error))
+        await self._give_back(job, blame="attempt", reason="storage failed")
 
     async def _give_back(self, job: Job, *, blame: str, reason: str) -> None:
         """Another attempt, later if this one failed; too many of them end the job."""
@@ -181,6 +193,16 @@ class Carrier:
             attempt=job.attempts,
             error=fields.get("error_code"),
         )
+
+
+async def _develop(lane: Lane, tasks: Sequence[Task]) -> Sequence[Outcome | ChildDied | NotStarted]:
+    endings = await asyncio.gather(*(lane.develop(task) for task in tasks), return_exceptions=True)
+    known: list[Outcome | ChildDied | NotStarted] = []
+    for ending in endings:
+        if not isinstance(ending, Outcome | ChildDied | NotStarted):
+            raise ending
+        known.append(ending)
+    return known
 
 
 def _recipe(job: Job) -> Recipe:

@@ -1,124 +1,127 @@
-"""Hands waiting jobs to lanes: no more than can start, plus one in hand where that one is quick.
+"""Hands waiting jobs to lanes: no more than can start, plus a group in hand where that is quick.
 
 All other waiting happens in Redis, so every node sees the same queue.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
 
 from pool import Lane
 from server.jobs.job import Job
+from server.jobs.lanes import Lanes
 from server.jobs.queue import JobQueue
 
 log = structlog.get_logger(__name__)
 
-Carry = Callable[[Lane, Job], Awaitable[None]]
+Carry = Callable[[Lane, Sequence[Job]], Coroutine[Any, Any, None]]
 
-# A job of at most this estimated memory ends soon enough to let another wait behind it.
-_QUICK_COST_BYTES = 256 * 1024 * 1024
+# A job of at most so many pixels ends soon enough to let another wait behind it in the worker.
+_QUICK_PIXELS = 24_000_000
 _POLL_S = 1.0  # for delayed jobs and for a wake that was lost; news come through wake()
 
 
 class Dispatcher:
-    """Claims for as long as there is room, and keeps every carried job's task."""
+    """Claims for as long as there is room, and keeps every carried group's task."""
 
-    def __init__(
-        self, queue: JobQueue, lanes: Sequence[Lane], carry: Carry, *, budget_bytes: int
-    ) -> None:
+    def __init__(self, queue: JobQueue, lanes: Lanes, carry: Carry, *, budget_bytes: int) -> None:
         self._queue = queue
         self._lanes = lanes
         self._carry = carry
         self._budget_bytes = budget_bytes
-        self._held: dict[Lane, list[Job]] = {lane: [] for lane in lanes}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._news = asyncio.Event()
+        self._held: dict[asyncio.Task[None], tuple[Lane, Sequence[Job]]] = {}
         self._is_draining = False
 
     @property
     def held(self) -> list[Job]:
         """The jobs whose leases this node must renew."""
-        return [job for jobs in self._held.values() for job in jobs]
+        return [job for _, jobs in self._held.values() for job in jobs]
 
     def wake(self, _message: str = "") -> None:
         """There may be work, or room for it."""
-        self._news.set()
+        self._lanes.changed.set()
 
     def cancel(self, job_id: str) -> None:
         """Stop a job if one of our lanes has it."""
-        for lane, jobs in self._held.items():
+        for lane, jobs in self._held.values():
             if any(job.job_id == job_id for job in jobs):
                 lane.cancel(job_id)
 
     async def run(self) -> None:
         """Claim and hand out until drained."""
         while not self._is_draining:
-            self._news.clear()
+            self._lanes.changed.clear()
             if not await self._claim_some():
                 await self._wait_for_news()
+        await asyncio.Event().wait()  # a part ends only when it is told to
 
-    async def drain(self, grace_s: float) -> list[Job]:
-        """Claim no more, let the lanes finish; returns what is unfinished after the grace."""
+    async def drain(self, grace_s: float) -> None:
+        """Claim no more and let the lanes finish for a while."""
         self._is_draining = True
         self.wake()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_s)
-        return self.held
+        if self._held:
+            await asyncio.wait(self._held, timeout=grace_s)
 
-    async def stop(self) -> None:
-        """Give up what is still carried."""
-        for task in self._tasks:
+    async def stop(self) -> list[Job]:
+        """Let go of what is still carried; returns it."""
+        unfinished = self.held
+        tasks = list(self._held)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return unfinished
 
     async def _claim_some(self) -> bool:
         room = self._room()
         if not room:
             return False
-        used = sum(job.cost_bytes for job in self.held)
+        # The jobs of a group run one after the other, so the largest counts.
+        used = sum(max(job.cost_bytes for job in jobs) for _, jobs in self._held.values())
         try:
-            jobs = await self._queue.claim(
-                len(room), free_bytes=max(0, self._budget_bytes - used), is_idle=not self.held
+            groups = await self._queue.claim(
+                len(room), free_bytes=max(0, self._budget_bytes - used), is_idle=not self._held
             )
         except (RedisError, OSError) as error:
             log.warning("cannot claim jobs", error=str(error))
             return False
-        for lane, job in zip(room, jobs, strict=False):
-            self._start(lane, job)
-        return bool(jobs)
+        for lane, jobs in zip(room, groups, strict=False):
+            self._hand_out(lane, jobs)
+        return bool(groups)
 
     def _room(self) -> list[Lane]:
-        """Lanes that can take a job: idle ones, else those whose only job will soon be done."""
-        alive = [lane for lane in self._lanes if lane.is_alive]
-        idle = [lane for lane in alive if not self._held[lane]]
+        """Idle lanes; if there is none, lanes whose only group will soon be done."""
+        alive = [lane for lane in self._lanes.all if lane.is_alive]
+        idle = [lane for lane in alive if self._lanes.held_by(lane) == 0]
         if idle:
             return idle
-        return [
+        slow = {
             lane
-            for lane in alive
-            if len(self._held[lane]) == 1 and self._held[lane][0].cost_bytes <= _QUICK_COST_BYTES
-        ]
+            for lane, jobs in self._held.values()
+            if sum(job.width * job.height for job in jobs) > _QUICK_PIXELS
+        }
+        return [lane for lane in alive if self._lanes.held_by(lane) == 1 and lane not in slow]
 
-    def _start(self, lane: Lane, job: Job) -> None:
-        self._held[lane].append(job)
-        task = asyncio.create_task(self._carry_one(lane, job), name=f"job {job.job_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _hand_out(self, lane: Lane, jobs: Sequence[Job]) -> None:
+        self._lanes.take(lane)
+        task = asyncio.create_task(self._carry(lane, jobs), name=f"job {jobs[0].job_id}")
+        self._held[task] = (lane, jobs)
+        task.add_done_callback(self._carried)
 
-    async def _carry_one(self, lane: Lane, job: Job) -> None:
-        try:
-            await self._carry(lane, job)
-        except Exception:  # a lane's edge: the job's lease runs out and another attempt follows
-            log.exception("a job could not be carried", job_id=job.job_id)
-        finally:
-            self._held[lane].remove(job)
-            self.wake()
+    def _carried(self, task: asyncio.Task[None]) -> None:
+        lane, jobs = self._held.pop(task)
+        self._lanes.give_back(lane)
+        if not task.cancelled() and task.exception() is not None:
+            # A lane's edge: the leases run out, and another attempt follows.
+            ids = [job.job_id for job in jobs]
+            log.error("jobs could not be carried", job_ids=ids, exc_info=task.exception())
+        self.wake()
 
     async def _wait_for_news(self) -> None:
         try:
             async with asyncio.timeout(_POLL_S):
-                await self._news.wait()
+                await self._lanes.changed.wait()
         except TimeoutError:
             return

@@ -7,6 +7,7 @@ from redis.exceptions import RedisError
 
 from server.jobs.carry import Carrier
 from server.jobs.dispatcher import Dispatcher
+from server.jobs.lanes import Lanes
 from server.jobs.queue import JobQueue
 
 log = structlog.get_logger(__name__)
@@ -21,7 +22,7 @@ class Leases:
         dispatcher: Dispatcher,
         carrier: Carrier,
         *,
-        lanes: int,
+        lanes: Lanes,
         lease_s: float,
     ) -> None:
         self._queue = queue
@@ -41,7 +42,7 @@ class Leases:
         """Renew what we hold, stop what we lost or what is unwanted, find what others lost."""
         held = self._dispatcher.held
         lost, unwanted = await self._queue.renew(
-            [(job.job_id, job.token) for job in held], lanes=self._lanes
+            [(job.job_id, job.token) for job in held], lanes=len(self._lanes.all)
         )
         for job_id in (*lost, *unwanted):
             self._dispatcher.cancel(job_id)

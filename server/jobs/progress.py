@@ -1,6 +1,8 @@
 """Progress of the running jobs, newest only, published for all of them together."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 from redis.exceptions import RedisError
@@ -20,14 +22,15 @@ class ProgressBoard:
         self._tokens: dict[str, int] = {}
         self._newest: dict[str, tuple[str, int, str, int]] = {}
 
-    def open(self, job_id: str, token: int) -> None:
-        """Take reports of this attempt of a job from now on."""
+    @contextmanager
+    def open(self, job_id: str, token: int) -> Iterator[None]:
+        """Take reports of this attempt of a job; after its end they are of no interest."""
         self._tokens[job_id] = token
-
-    def close(self, job_id: str) -> None:
-        """The job is settled: what it reported last is of no interest any more."""
-        self._tokens.pop(job_id, None)
-        self._newest.pop(job_id, None)
+        try:
+            yield
+        finally:
+            del self._tokens[job_id]
+            self._newest.pop(job_id, None)
 
     def receive(self, progress: Progress) -> None:
         """A worker's report."""

@@ -35,6 +35,7 @@ class Arrival:
     width: int
     height: int
     cost_bytes: int
+    group: str
     digest: str
 
     def fields(self) -> list[str]:
@@ -48,6 +49,7 @@ class Arrival:
             *("width", str(self.width)),
             *("height", str(self.height)),
             *("cost", str(self.cost_bytes)),
+            *("group", self.group),
             *("digest", self.digest),
         ]
 
@@ -98,12 +100,18 @@ class JobQueue:
             wait_ms = self._settings.max_depth / 10 * int(mean_ms or 1000) / max(1, int(lanes or 1))
             raise _queue_full(self._settings.max_depth, depth, wait_ms)
 
-    async def claim(self, wanted: int, *, free_bytes: int, is_idle: bool) -> list[Job]:
-        """Take up to `wanted` jobs that fit in `free_bytes` of memory, each with a new lease."""
-        texts = await self._scripts.claim(
-            args=[self._node, wanted, free_bytes, int(is_idle), self._settings.bulk_share]
+    async def claim(self, wanted: int, *, free_bytes: int, is_idle: bool) -> list[list[Job]]:
+        """Take up to `wanted` groups of jobs that fit in `free_bytes`, each job with a new lease.
+
+        Jobs of a group are small and alike, to be done one after the other by one worker.
+        """
+        groups = await self._scripts.claim(
+            args=[
+                *(self._node, wanted, free_bytes, int(is_idle)),
+                *(self._settings.bulk_share, self._settings.max_group),
+            ]
         )
-        return [Job.from_json(text) for text in texts]
+        return [[Job.from_json(text) for text in texts] for texts in groups]
 
     async def report(self, reports: Sequence[tuple[str, int, str, int]]) -> None:
         """Publish how far jobs are: (job id, token, stage, percent) each."""
@@ -185,6 +193,13 @@ class JobQueue:
     async def expire(self, job_id: str) -> None:
         """Note that a job's files are gone."""
         await self._scripts.expire(args=[job_id])
+
+    async def expected_wait_s(self) -> float:
+        """How long a job that came now would wait, by the mean time of a job and all lanes."""
+        fields = [*(f"waiting:{one}" for one in names.CLASSES), "mean_ms", "lanes"]
+        found = await self._redis.hmget(names.QUEUE, fields)
+        *waiting, mean_ms, lanes = (int(value or 0) for value in found)
+        return sum(waiting) * mean_ms / 1000 / max(1, lanes)
 
     async def counters(self) -> dict[str, str]:
         """The queue's counters as they stand: waiting:interactive, processing, completed ..."""

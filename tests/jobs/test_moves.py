@@ -65,7 +65,8 @@ class Moves(RuleBasedStateMachine):
         if waiting + number > 40:
             return
         arrivals = [
-            Arrival(new_job_id(), "a", "{}", "key", 1, "jpeg", 1, 1, 1, "0") for _ in range(number)
+            Arrival(new_job_id(), "a", "{}", "key", 1, "jpeg", 1, 1, 1, "", "0")
+            for _ in range(number)
         ]
         self.runner.run(
             self.queues["here"].admit(
@@ -79,7 +80,8 @@ class Moves(RuleBasedStateMachine):
     @rule(target=held, node=st.sampled_from(NODES), number=st.integers(1, 3))
     def claim(self, node: str, number: int) -> object:
         waiting = sum(state is JobState.QUEUED for state in self.states.values())
-        jobs = self.runner.run(self.queues[node].claim(number, free_bytes=10**9, is_idle=True))
+        groups = self.runner.run(self.queues[node].claim(number, free_bytes=10**9, is_idle=True))
+        jobs = [job for group in groups for job in group]
         assert len(jobs) == min(number, waiting)
         for job in jobs:
             self.moved(job.job_id, JobState.PROCESSING)
@@ -107,7 +109,7 @@ class Moves(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         if not self.states:
             return
-        job_id = data.draw(st.sampled_from(sorted(self.states)))
+        job_id = data.draw(st.sampled_from(list(self.states)))
         state = self.runner.run(self.queues["there"].cancel(job_id))
         if self.states[job_id] is JobState.QUEUED:
             self.moved(job_id, JobState.CANCELLED)
@@ -117,7 +119,7 @@ class Moves(RuleBasedStateMachine):
     def retry(self, data: st.DataObject) -> None:
         if not self.states:
             return
-        job_id = data.draw(st.sampled_from(sorted(self.states)))
+        job_id = data.draw(st.sampled_from(list(self.states)))
         state = self.runner.run(self.queues["there"].retry(job_id))
         if self.states[job_id] is JobState.FAILED:
             self.moved(job_id, JobState.QUEUED)
@@ -125,7 +127,7 @@ class Moves(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def expire(self, data: st.DataObject) -> None:
-        settled = sorted(i for i, s in self.states.items() if s in SETTLED - {JobState.EXPIRED})
+        settled = [i for i, s in self.states.items() if s in SETTLED - {JobState.EXPIRED}]
         if settled:
             job_id = data.draw(st.sampled_from(settled))
             self.runner.run(self.queues["here"].expire(job_id))

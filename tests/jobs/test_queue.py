@@ -43,6 +43,7 @@ def arrival(name: str = "a.jpg", *, cost_bytes: int = 1) -> Arrival:
         width=1,
         height=1,
         cost_bytes=cost_bytes,
+        group="",
         digest="0",
     )
 
@@ -54,7 +55,8 @@ async def admit(
 
 
 async def claim(queue: JobQueue, wanted: int = 1, free_bytes: int = ROOM) -> list[Job]:
-    return await queue.claim(wanted, free_bytes=free_bytes, is_idle=True)
+    groups = await queue.claim(wanted, free_bytes=free_bytes, is_idle=True)
+    return [job for group in groups for job in group]
 
 
 async def job_of(queue: JobQueue, job_id: str) -> Job:

@@ -1,9 +1,11 @@
 -- Hand waiting jobs to a node, fairly: one client after the other, interactive before bulk.
 -- Keys: delayed, ring:*, waiting:*, served:*, queue, queue:{class}, job:*, batch:*; channel events:*.
--- ARGV: node; how many; bytes of memory that are free; 1 when the node runs nothing; every how
--- manieth claim is bulk's. Returns the jobs as JSON, each with a new lease and fencing token.
+-- ARGV: node; how many groups; bytes of memory that are free; 1 when the node runs nothing; every
+-- how manieth claim is bulk's; the most jobs of a group.
+-- Returns groups of jobs as JSON, each job with a new lease and fencing token. Jobs group when they
+-- follow one another in line and are small and of the same kind (field `group`).
 local node, wanted, free = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local idle, bulk_share = ARGV[4] == '1', tonumber(ARGV[5])
+local idle, bulk_share, group_most = ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local function return_delayed()
   local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', whole(now_ms()), 'LIMIT', 0, 100)
@@ -44,23 +46,40 @@ local function lease(job)
   return cjson.encode(read(JOB .. job.id))
 end
 
-return_delayed()
-local taken = {}
-for _ = 1, wanted + 1000 do -- 1000: tombstones of cancelled jobs that one call clears at most
-  local class = #taken < wanted and next_class()
-  if not class then break end
-  local client = redis.call('LINDEX', RING .. class, 0)
-  local id = redis.call('LINDEX', WAITING .. class .. ':' .. client, 0)
-  local job = id and read(JOB .. id)
-  if not job or job.status ~= 'queued' then
+-- The next job in line; tombstones of cancelled jobs before it are cleared, 1000 at most.
+local function next_job()
+  for _ = 1, 1000 do
+    local class = next_class()
+    if not class then return nil end
+    local client = redis.call('LINDEX', RING .. class, 0)
+    local id = redis.call('LINDEX', WAITING .. class .. ':' .. client, 0)
+    local job = id and read(JOB .. id)
+    if job and job.status == 'queued' then return job end
     step_forward(class, client)
-  else
-    local cost = tonumber(job.cost)
-    if cost > free and not (idle and #taken == 0) then break end
-    step_forward(class, client)
-    redis.call('HINCRBY', QUEUE, 'turn', 1)
-    free = free - cost
-    table.insert(taken, lease(job))
   end
 end
+
+return_delayed()
+-- What waits is spread over all lanes before any lane gets a second job of a group.
+local group_size = math.min(group_most, math.ceil(waiting() / math.max(1, counter('lanes'))))
+local groups = {}
+while true do
+  local job = next_job()
+  if not job then break end
+  local group = groups[#groups]
+  local joins = group and job.group ~= '' and job.group == group.kind and #group.jobs < group_size
+  if not joins then
+    if #groups == wanted then break end
+    local cost = tonumber(job.cost)
+    if cost > free and not (idle and #groups == 0) then break end
+    free = free - cost -- of one job: those of a group run one after the other
+    group = { kind = job.group, jobs = {} }
+    table.insert(groups, group)
+  end
+  step_forward(job.class, job.client)
+  redis.call('HINCRBY', QUEUE, 'turn', 1)
+  table.insert(group.jobs, lease(job))
+end
+local taken = {}
+for index, group in ipairs(groups) do taken[index] = group.jobs end
 return taken

@@ -1,0 +1,31 @@
+"""What this machine, or the container we are in, lets us use."""
+
+import os
+from pathlib import Path
+
+_CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),  # cgroup v2, as a container sees its own
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # v1
+)
+_BUDGET_SHARE = 0.6
+
+
+def cores() -> int:
+    """Processor cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def memory_bytes() -> int:
+    """The machine's memory or the cgroup's limit, whichever is smaller."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([physical, *_cgroup_limits()])
+
+
+def memory_budget_bytes() -> int:
+    """What the lanes together may plan to use."""
+    return int(memory_bytes() * _BUDGET_SHARE)
+
+
+def _cgroup_limits() -> list[int]:
+    texts = [path.read_text().strip() for path in _CGROUP_LIMITS if path.is_file()]
+    return [int(text) for text in texts if text.isdecimal()]
