@@ -3,11 +3,8 @@
 import io
 import os
 import pickle
-from multiprocessing import reduction
-from multiprocessing.connection import (
-    Connection,
-    reduce_connection,  # type: ignore[attr-defined]  # typeshed leaves it out
-)
+from multiprocessing import connection, reduction
+from multiprocessing.connection import Connection
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
@@ -38,7 +35,7 @@ class AnswerReader(Connection):
 
 
 # On its way to the child, which never reads from it, it is a plain connection.
-reduction.register(AnswerReader, reduce_connection)
+reduction.register(AnswerReader, connection.reduce_connection)  # type: ignore[attr-defined]  # as below
 
 
 class _Unpickler(pickle.Unpickler):

@@ -72,7 +72,7 @@ class ParentEnds:
         return list(_read(heard)) if heard else None
 
     def cancel(self, number: int) -> None:
-        """A child that does not read its orders is killed after its grace, so a full pipe is fine."""
+        """A child that reads no orders is killed after its grace, so a full pipe is no loss."""
         _wrote(self.orders.fileno(), ORDER.pack(number))
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import _children  # type: ignore[attr-defined]  # typeshed leaves it out
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +42,9 @@ class Birth:
             _ensure_fork_server()
             with _without_main():
                 greeting = self.executor.submit(child.greet)  # the first task makes the process
+                # Whoever starts a process polls all in this set, which would take the exit code
+                # from under the executor that waits for it; then it reads as 255.
+                _children.discard(self._context.process)
         finally:
             self._child_ends.close()
             self._context.keep_no_writer()
@@ -48,12 +52,13 @@ class Birth:
 
     def kill(self) -> None:
         """Also a child that hangs in C and ignores SIGTERM."""
+        process = self._context.process
         # Not is_alive: it would race for the exit code with the executor's own thread.
-        if self._context.process is not None:
-            self._context.process.kill()
+        if process is not None and process.pid is not None:
+            process.kill()
 
     def bury(self) -> str:
-        """Wait for a child that was killed, dismissed or died, and say how it ended. Blocks."""
+        """Wait for the end of a child that was killed or died, and say how it ended. Blocks."""
         self.executor.shutdown(wait=True)
         process = self._context.process
         if process is None:
@@ -86,7 +91,7 @@ class _OneChild(ForkServerContext):
         return self._answers
 
     def keep_no_writer(self) -> None:
-        """The child's end being the only one, its death in the middle of an answer ends the reading."""
+        """With no writer but the child, its death within an answer ends the reading."""
         if self._answers is not None:
             self._answers._writer.close()  # type: ignore[attr-defined]  # typeshed leaves it out
 

@@ -65,6 +65,8 @@ class _Filter(ctypes.Structure):
 
 def enter(spool: Path, read_only: Sequence[Path] = ()) -> Sandbox:
     """Shut the calling thread in for good; call it before the process has a second one."""
+    if not spool.is_dir():
+        raise NotADirectoryError(f"expected the spool folder, found none at {spool}")
     reasons: list[str] = []
     landlock = seccomp = "off"
     try:

@@ -21,5 +21,5 @@ class LaneSettings:
     memory_kill_bytes: int = 2048 * MEBIBYTE  # during a task: the child is killed
     max_file_bytes: int = 4096 * MEBIBYTE  # of any one file the child writes
     concurrency: int = 1  # threads of libvips
-    watch_every_s: float = 0.05
+    watch_every_s: float = 0.1
     read_only: tuple[str, ...] = ()  # more paths the child may read: fonts, watermarks, models

@@ -1,4 +1,4 @@
-"""What the fork server imports once, so that every child starts with libvips and our code loaded."""
+"""What the fork server imports once, so that every child starts with libvips loaded."""
 
 import gc
 import signal

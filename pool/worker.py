@@ -87,8 +87,7 @@ class Worker:
             self._gone.set()
             self._watch.end()
             self._loop.remove_reader(ends.news.fileno())
-            if self._held or not self._is_retiring:
-                self._birth.kill()
+            self._birth.kill()  # a dismissed one too: it is idle and has nothing to tidy
             ended = await asyncio.to_thread(self._birth.bury)
             while heard := ends.hear():  # what began last decides whom to blame
                 self._take(heard)
@@ -228,5 +227,6 @@ class Worker:
         self._held.clear()
         if not self.born.done():
             self.born.set_exception(ChildDied(reason))
+            self.born.exception()  # a lane that closes meanwhile does not wait for it
         if not self.leaving.done():
             self.leaving.set_result(reason)
