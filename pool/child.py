@@ -5,11 +5,11 @@ import os
 import signal
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.forkserver import _forkserver
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from pool import sandbox
 from pool.fault import Fault
@@ -20,7 +20,6 @@ from pool.records import Header, Outcome, ProbeTask, Progress, Task
 from pool.sandbox import Sandbox
 from pool.settings import MEBIBYTE, LaneSettings
 
-GivenTask = TypeVar("GivenTask")
 DATA_SLACK_BYTES = 512 * MEBIBYTE  # taken but never touched, such as the stacks of threads
 IMPORTED_BY = os.getpid()  # the fork server, in a child that started warm
 
@@ -32,6 +31,15 @@ class Greeting:
     pid: int
     is_warm: bool  # it found everything imported
     sandbox: Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One task as it goes to the child."""
+
+    number: int
+    deadline_s: float
+    task: Any  # whatever the function takes
 
 
 @dataclass(slots=True)
@@ -70,21 +78,24 @@ def greet() -> Greeting:
     return Greeting(os.getpid(), os.getpid() != IMPORTED_BY, _child.sandbox)
 
 
-def run(
-    number: int, deadline_s: float, function: Callable[[GivenTask], object], task: GivenTask
-) -> object:
+def run(orders: Sequence[Order], function: Callable[[Any], object]) -> tuple[object, ...]:
+    """One task after the other, and one answer for each."""
+    return tuple(_run_one(order, function) for order in orders)
+
+
+def _run_one(order: Order, function: Callable[[Any], object]) -> object:
     """The child's edge: whatever happens, an answer and never an exception goes back."""
-    kill = _child.overseer.begin(number, deadline_s)
+    kill = _child.overseer.begin(order.number, order.deadline_s)
     if kill is None:
         return Fault("cancelled", "the job was cancelled")
-    _child.in_hand = _InHand(number, kill)
+    _child.in_hand = _InHand(order.number, kill)
     try:
-        _child.ends.say_began(number)
-        return function(task)
+        _child.ends.say_began(order.number)
+        return function(order.task)
     except MemoryError:
         return Fault("out_of_memory", "there was not enough memory for this picture")
     except Exception:
-        _log_failure(task)
+        _log_failure(order.task)
         return Fault("internal_error", "the picture could not be processed")
     finally:
         _child.overseer.finish()

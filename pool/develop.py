@@ -61,8 +61,10 @@ class Print:
 def develop(task: Task, report: Callable[[Progress], None], kill: Kill) -> Outcome:
     """Make every output of a task, or none and the fault."""
     desk = Desk(task, Reporter(task.job_id, task.attempt, report, kill))
-    outputs, fault = _guarded(desk)
-    kill.rest()
+    try:
+        outputs, fault = _guarded(desk)
+    finally:
+        desk.reporter.rest()
     # A pressed kill shows as some error of libvips, or not at all if the saver was nearly done.
     fault = kill.fault or fault
     if fault:

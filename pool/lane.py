@@ -1,8 +1,9 @@
 """A lane: one child at a time, always replaced; a death costs the task that caused it alone."""
 
 import asyncio
+import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from pool.records import Header, Outcome, ProbeTask, Progress, Task
 from pool.sandbox import Sandbox
 from pool.settings import LaneSettings
 from pool.watch import rss_bytes
-from pool.worker import CLOSED, ChildDied, NotStarted, Worker
+from pool.worker import CLOSED, Answer, ChildDied, NotStarted, Work, Worker
 
 __all__ = ["ChildDied", "Lane", "LaneSettings", "NotStarted"]
 
@@ -58,31 +59,28 @@ class Lane:
         if self._keeper is not None and not self._keeper.cancelled():
             self._keeper.result()  # it had died of something unforeseen: say so
 
-    async def develop(self, task: Task) -> Outcome:
-        """Raises ChildDied or NotStarted; every other failure is the Outcome's fault."""
+    async def develop(self, tasks: Sequence[Task]) -> list[Outcome | ChildDied | NotStarted]:
+        """Several tasks go to the child together and are done one after the other.
 
-        def tell(news: News) -> None:
-            if news.stage is not None:
-                self._on_progress(Progress(task.job_id, task.attempt, news.stage, news.percent))
-
+        In the place of an Outcome stands how the child died on that task, or that it never began.
+        """
+        works = [
+            Work(task, task.deadline_s, task.job_id, functools.partial(self._tell, task))
+            for task in tasks
+        ]
         worker = await self._at_work()
-        answer = await worker.run(
-            child.develop, task, deadline_s=task.deadline_s, job_id=task.job_id, on_news=tell
-        )
-        if isinstance(answer, Fault):
-            return Outcome(task.job_id, task.attempt, (), answer, {}, 0)
-        if isinstance(answer, Outcome) and _belongs_to(task, answer):
-            return answer
-        worker.kill(UNREADABLE)
-        raise ChildDied(UNREADABLE)
+        if worker is None:
+            return [NotStarted() for _ in tasks]
+        answers = await worker.run(child.develop, works)
+        return [
+            self._checked(worker, task, answer) for task, answer in zip(tasks, answers, strict=True)
+        ]
 
     async def probe(self, task: ProbeTask) -> Header | Fault:
-        """Raises ChildDied or NotStarted, as `develop` does."""
-        worker = await self._at_work()
-        answer = await worker.run(child.probe, task, deadline_s=self._settings.probe_deadline_s)
+        """Raises ChildDied or NotStarted."""
+        answer = await self.run(child.probe, task, deadline_s=self._settings.probe_deadline_s)
         if isinstance(answer, Header | Fault):
             return answer
-        worker.kill(UNREADABLE)
         raise ChildDied(UNREADABLE)
 
     async def run(
@@ -93,9 +91,17 @@ class Lane:
         deadline_s: float = 10.0,
         job_id: str | None = None,
     ) -> object:
-        """Any function that a child can import; its answer must be one that pool.answers allows."""
+        """Any function that a child can import; its answer must be one that pool.answers allows.
+
+        Raises ChildDied or NotStarted.
+        """
         worker = await self._at_work()
-        return await worker.run(function, task, deadline_s=deadline_s, job_id=job_id)
+        if worker is None:
+            raise NotStarted
+        [answer] = await worker.run(function, [Work(task, deadline_s, job_id)])
+        if isinstance(answer, ChildDied | NotStarted):
+            raise answer
+        return answer
 
     def cancel(self, job_id: str) -> None:
         """The job then ends with the fault `cancelled`, at the latest after `cancel_grace_s`."""
@@ -166,16 +172,31 @@ class Lane:
         self._tasks_done_before += worker.tasks_done
         del self._lives[worker]
 
-    async def _at_work(self) -> Worker:
+    def _tell(self, task: Task, news: News) -> None:
+        if news.stage is not None:
+            self._on_progress(Progress(task.job_id, task.attempt, news.stage, news.percent))
+
+    def _checked(
+        self, worker: Worker, task: Task, answer: Answer
+    ) -> Outcome | ChildDied | NotStarted:
+        if isinstance(answer, Fault):
+            return Outcome(task.job_id, task.attempt, (), answer, {}, 0)
+        if isinstance(answer, ChildDied | NotStarted):
+            return answer
+        if isinstance(answer, Outcome) and _belongs_to(task, answer):
+            return answer
+        worker.kill(UNREADABLE)
+        return ChildDied(UNREADABLE)
+
+    async def _at_work(self) -> Worker | None:
+        """The child that takes tasks now; None when there is none for too long."""
         if not self.is_alive:
             try:
                 async with asyncio.timeout(self._settings.start_timeout_s), self._arrived:
                     await self._arrived.wait_for(lambda: self.is_alive or self._is_closed)
-            except TimeoutError as error:
-                raise NotStarted from error
-        if self._worker is None or self._is_closed:
-            raise NotStarted
-        return self._worker
+            except TimeoutError:
+                return None
+        return None if self._is_closed else self._worker
 
 
 def _belongs_to(task: Task, outcome: Outcome) -> bool:

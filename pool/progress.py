@@ -36,6 +36,9 @@ class Reporter:
         self._told_at = 0.0
         self._told_percent = -1
         self._range = (0.0, 0.0)
+        # libvips calls us through a handle that the Python object holds: let one go while its
+        # image is still evaluated for another, and the process aborts.
+        self._watched: list[pyvips.Image] = []
 
     def enter(self, stage: Stage) -> None:
         """A stage begins; always told."""
@@ -55,11 +58,17 @@ class Reporter:
         self._range = (low + width * done, low + width * (done + share))
         image.set_progress(True)
         image.signal_connect("eval", self._evaluated)
+        self._watched.append(image)
         self._kill.watch(image)
 
     def check(self) -> None:
         """Between two evaluations: raise Refused if the task was stopped."""
         self._kill.check()
+
+    def rest(self) -> None:
+        """The task is over; let go of its pictures."""
+        self._watched.clear()
+        self._kill.rest()
 
     def _evaluated(self, _image: "pyvips.Image", evaluation: Evaluation) -> None:
         self._kill.again()

@@ -27,6 +27,9 @@ OPTIONS: dict[FormatName, dict[str, object]] = {
     "png": {"compression": 6, "filter": "paeth"},
 }
 
+# Beyond this, optimal codes cost too much memory: the encoder then holds 6 bytes for each pixel.
+MOST_OPTIMISED_PIXELS = 16_000_000
+
 KEPT = ForeignKeep.EXIF | ForeignKeep.XMP | ForeignKeep.IPTC | ForeignKeep.ICC
 # The camera's own small picture, which shows what a crop was to hide.
 EMBEDDED_THUMBNAIL = ("exif-ifd1-", "jpeg-thumbnail-data")
@@ -69,6 +72,8 @@ def fitted(
 def _write(image: pyvips.Image, variant: WrittenVariant, path: str, keep: int) -> None:
     # Any: each saver has options of its own.
     options: dict[str, Any] = {**OPTIONS[variant.format], "keep": keep}
+    if variant.format == "jpeg" and image.width * image.height > MOST_OPTIMISED_PIXELS:
+        options["optimize_coding"] = False
     if variant.quality is not None:
         options["Q"] = variant.quality
     SAVERS[variant.format](image, path, **options)

@@ -1,5 +1,7 @@
 """How libvips is set in a child, and what its errors mean to a client."""
 
+import ctypes
+
 import pyvips
 
 from pool.fault import Fault
@@ -14,9 +16,17 @@ LOADERS = (
     "VipsForeignLoadTiffFile",
 )
 
+# From malloc.h. Left alone, glibc raises the size from which it asks the kernel to 32 MiB as
+# pictures come and go, and keeps what they leave: measured 230 to 370 MB, and 60 to 70 with this.
+M_MMAP_THRESHOLD = -3
+MMAP_THRESHOLD_BYTES = 1024 * 1024
+
 
 def prepare(concurrency: int) -> None:
     """Call once in a child, before the first picture."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # musl has none, and gives memory back by itself
+        libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
     pyvips.concurrency_set(concurrency)
     # Pictures never come twice, so a cache of operations would only hold memory.
     pyvips.cache_set_max(0)

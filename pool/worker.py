@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
 from itertools import count
-from typing import TypeVar
+from typing import Any
 
 from pool import child
+from pool.child import Order
 from pool.fault import Fault
 from pool.kill import WHY
 from pool.link import News
@@ -16,7 +17,6 @@ from pool.nursery import Birth
 from pool.settings import LaneSettings
 from pool.watch import Watch, rss_bytes
 
-GivenTask = TypeVar("GivenTask")
 MAX_TASKS, MAX_RSS = "max tasks", "max rss"
 CLOSED = "closed"
 
@@ -33,17 +33,34 @@ class NotStarted(Exception):
     """The child went away before this task began: run it again, without blame."""
 
 
+# What a task ends with: what its function returned, or why there is nothing.
+Answer = object | ChildDied | NotStarted
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A task with what its parent has to know about it."""
+
+    task: object
+    deadline_s: float
+    job_id: str | None = None
+    on_news: Callable[[News], None] | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Held:
     """One task in the child's hands."""
 
     number: int
-    job_id: str | None
-    deadline_s: float
-    answer: asyncio.Future[object]
-    on_news: Callable[[News], None] | None
+    work: Work
+    answer: asyncio.Future[Answer]
     began_at: float | None = None
+    has_ended: bool = False  # the next of its group has begun
     cancelled_at: float | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.began_at is not None and not self.has_ended
 
 
 class Worker:
@@ -72,7 +89,7 @@ class Worker:
     @property
     def running(self) -> tuple[str, ...]:
         """Ids of the jobs that have begun."""
-        begun = (held.job_id for held in self._held.values() if held.began_at is not None)
+        begun = (held.work.job_id for held in self._held.values() if held.is_running)
         return tuple(job_id for job_id in begun if job_id is not None)
 
     async def live(self) -> None:
@@ -94,33 +111,28 @@ class Worker:
             ends.close()
             self._settle(self._verdict or ended)
 
-    async def run(
-        self,
-        function: Callable[[GivenTask], object],
-        task: GivenTask,
-        *,
-        deadline_s: float,
-        job_id: str | None = None,
-        on_news: Callable[[News], None] | None = None,
-    ) -> object:
-        held = Held(next(self._numbers), job_id, deadline_s, self._loop.create_future(), on_news)
+    async def run(self, function: Callable[[Any], object], works: Sequence[Work]) -> list[Answer]:
+        """Do all of it in one go, one after the other; the answers come in the same order."""
+        holds = [Held(next(self._numbers), work, self._loop.create_future()) for work in works]
+        orders = tuple(Order(held.number, held.work.deadline_s, held.work.task) for held in holds)
         try:
-            future = self._birth.executor.submit(child.run, held.number, deadline_s, function, task)
-        except (BrokenExecutor, RuntimeError) as error:  # it died, and the loop has not heard yet
-            raise NotStarted from error
-        self._held[held.number] = held
+            future = self._birth.executor.submit(child.run, orders, function)
+        except (BrokenExecutor, RuntimeError):  # it died, and the loop has not heard yet
+            return [NotStarted() for _ in works]
+        self._held |= {held.number: held for held in holds}
         future.add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._answered, held, done)
+            lambda done: self._loop.call_soon_threadsafe(self._answered, holds, done)
         )
         try:
-            return await held.answer
+            return await asyncio.gather(*(held.answer for held in holds))
         except asyncio.CancelledError:
-            self._cancel(held)
+            for held in holds:
+                self._cancel(held)
             raise
 
     def cancel(self, job_id: str) -> None:
         for held in self._held.values():
-            if held.job_id == job_id:
+            if held.work.job_id == job_id:
                 self._cancel(held)
 
     def retire(self) -> None:
@@ -155,10 +167,12 @@ class Worker:
                 self._begin(news.number)
         for number, news in {news.number: news for news in heard}.items():  # the latest of each
             held = self._held.get(number)
-            if held is not None and held.on_news is not None and news.stage is not None:
-                held.on_news(news)
+            if held is not None and held.work.on_news and news.stage is not None:
+                held.work.on_news(news)
 
     def _begin(self, number: int) -> None:
+        for earlier in self._held.values():
+            earlier.has_ended = earlier.number < number
         held = self._held.get(number)
         if held is not None and held.began_at is None:
             held.began_at = time.monotonic()
@@ -171,9 +185,9 @@ class Worker:
         if self.greeting and rss_bytes(self.greeting.pid) > self._settings.memory_kill_bytes:
             self.kill("out of memory")
         for held in self._held.values():
-            if held.began_at is None:
+            if held.began_at is None or held.has_ended:
                 continue
-            if now > held.began_at + held.deadline_s + self._settings.hard_grace_s:
+            if now > held.began_at + held.work.deadline_s + self._settings.hard_grace_s:
                 self.kill("hard deadline")
             if held.cancelled_at is not None:
                 told_at = max(held.began_at, held.cancelled_at)
@@ -185,18 +199,22 @@ class Worker:
             held.cancelled_at = time.monotonic()
             self._birth.ends.cancel(held.number)
 
-    def _answered(self, held: Held, done: Future[object]) -> None:
+    def _answered(self, holds: Sequence[Held], done: Future[tuple[object, ...]]) -> None:
         error = done.exception()
         if isinstance(error, BrokenExecutor):
             self._gone.set()
             return  # `live` settles it, when it knows how the child ended
-        del self._held[held.number]
-        self.tasks_done += 1
-        if not held.answer.done():
-            if error is None:
-                held.answer.set_result(done.result())
+        for held in holds:
+            del self._held[held.number]
+        self.tasks_done += len(holds)
+        answers = done.result() if error is None else (error,) * len(holds)
+        for held, answer in zip(holds, answers, strict=True):
+            if held.answer.done():
+                continue  # nobody waits for it any more
+            if isinstance(answer, BaseException):
+                held.answer.set_exception(answer)
             else:
-                held.answer.set_exception(error)
+                held.answer.set_result(answer)
         self._rest()
 
     def _rest(self) -> None:
@@ -213,17 +231,17 @@ class Worker:
             self.leaving.set_result(MAX_RSS)
 
     def _settle(self, reason: str) -> None:
-        """The child is gone: the oldest task that had begun is to blame, the others never ran."""
-        guilty = next((held for held in self._held.values() if held.began_at is not None), None)
+        """The child is gone: the task that ran is to blame; the others are to be run again."""
+        guilty = next((held for held in self._held.values() if held.is_running), None)
         for held in self._held.values():
             if held.answer.done():
                 continue  # nobody waits for it any more
             if held.cancelled_at is not None:
                 held.answer.set_result(Fault("cancelled", WHY["cancelled"]))
             elif held is guilty and reason != CLOSED:
-                held.answer.set_exception(ChildDied(reason))
+                held.answer.set_result(ChildDied(reason))
             else:
-                held.answer.set_exception(NotStarted())
+                held.answer.set_result(NotStarted())
         self._held.clear()
         if not self.born.done():
             self.born.set_exception(ChildDied(reason))

@@ -114,9 +114,15 @@ class Service:
     async def _build_pool(self) -> None:
         settings = self._settings
         limits = Limits(**settings.limits.model_dump())
+        budget_bytes = settings.pool.memory_budget_bytes or memory_budget_bytes()
         probe = await self._start_lanes()
         self.intake = Intake(
-            spool=self.spool, storage=self.storage, queue=self.queue, probe=probe, limits=limits
+            spool=self.spool,
+            storage=self.storage,
+            queue=self.queue,
+            probe=probe,
+            limits=limits,
+            budget_bytes=budget_bytes,
         )
         self.carrier = Carrier(
             queue=self.queue,
@@ -131,7 +137,7 @@ class Service:
             self.queue,
             self.lanes,
             self.carrier.carry,
-            budget_bytes=settings.pool.memory_budget_bytes or memory_budget_bytes(),
+            budget_bytes=budget_bytes,
         )
         self.leases = Leases(
             self.queue,
@@ -190,6 +196,7 @@ class Service:
             [
                 web.post("/upload", upload.post, expect_handler=upload.expect),
                 web.get("/status/{id}", status.get_status),
+                web.get("/jobs", status.get_jobs),
                 web.get("/job/{id}", status.get_job),
                 web.delete("/job/{id}", status.delete_job),
                 web.post("/job/{id}/retry", status.retry_job),

@@ -70,6 +70,8 @@ class LimitSettings(Section):
 
 class QueueSettings(Section):
     max_depth: int = Field(1000, ge=1)
+    overload: str = Field("reject", pattern="^(reject|spool)$")
+    spool_max_bytes: int = Field(4096 * _MIB, ge=1)
     bulk_share: int = Field(5, ge=2)
     max_group: int = Field(8, ge=1)
     lease_s: float = Field(15.0, gt=0)

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-_ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+from server.refusals import Refusal
+
+# 18 digits are beyond any file; Python refuses to read numbers of thousands of digits.
+_ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
-class NotSatisfiable(Exception):
+class NotSatisfiable(Refusal):
     """The range lies behind the end."""
+
+    status, code, title = 416, "range_not_satisfiable", "The picture has no such bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +40,5 @@ def asked_range(request: web.Request, size: int, etag: str) -> ByteRange | None:
         if last and int(last) < int(first):
             return None
     if start >= size:
-        raise NotSatisfiable
+        raise NotSatisfiable(f"The file has {size} bytes.", limit=size, actual=start)
     return ByteRange(start, end - start)

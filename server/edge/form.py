@@ -3,21 +3,23 @@
 Nothing is held whole but small fields; pictures go to the spool as they come.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import orjson
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from pool import Recipe, RecipeError, parse_recipe
 from server.config import Settings
+from server.edge.body import Body
 from server.intake.upload import Upload
 from server.refusals import (
     BadOptions,
     BadRequest,
-    CutShort,
     NoFile,
     TooLarge,
     TooManyFiles,
@@ -27,6 +29,7 @@ from server.refusals import (
 _CHUNK_BYTES = 128 * 1024
 _FIELDS = ("options", "preset")
 _MAX_NAME_LENGTH = 255
+_MAX_QUOTED_LENGTH = 40
 
 
 @dataclass(slots=True)
@@ -47,9 +50,7 @@ class Form:
 
 def refuse_too_large(request: web.Request, settings: Settings) -> None:
     """Refuse by the declared length, before any of the body is read."""
-    limit = settings.upload.max_request_bytes
-    if not request.content_type.startswith("multipart/"):
-        limit = settings.upload.max_upload_bytes
+    limit = _max_body_bytes(request, settings)
     declared = request.content_length
     if declared is not None and declared > limit:
         raise TooLarge(
@@ -62,12 +63,15 @@ def refuse_too_large(request: web.Request, settings: Settings) -> None:
 async def read_form(request: web.Request, upload: Upload, settings: Settings) -> Form:
     """Bring every picture of the request into the upload and return the fields."""
     refuse_too_large(request, settings)
+    body = Body(
+        request.content,
+        max_bytes=_max_body_bytes(request, settings),
+        stall_timeout_s=settings.upload.stall_timeout_s,
+    )
     if request.content_type == "multipart/form-data":
-        form = await _read_multipart(request, upload, settings)
+        form = await _read_multipart(request, body, upload, settings)
     elif request.content_type.startswith("image/") or "Content-Type" not in request.headers:
-        form = Form({name: request.query[name] for name in _FIELDS if name in request.query})
-        name = unquote(request.headers.get("X-File-Name", "")) or request.query.get("name", "")
-        await upload.receive(_clean(name) or "picture", _raw_chunks(request))
+        form = await _read_raw(request, body, upload)
     else:
         raise UnsupportedMedia(
             "Send multipart/form-data with a part named 'file', or the picture itself with a"
@@ -78,21 +82,33 @@ async def read_form(request: web.Request, upload: Upload, settings: Settings) ->
     return form
 
 
-async def _read_multipart(request: web.Request, upload: Upload, settings: Settings) -> Form:
+async def _read_raw(request: web.Request, body: Body, upload: Upload) -> Form:
+    for name in request.query:
+        _refuse_unknown(name, known=(*_FIELDS, "name"))
+    name = unquote(request.headers.get("X-File-Name", "")) or request.query.get("name", "")
+    await upload.receive(_clean(name) or "picture", _raw_chunks(body))
+    return Form({name: request.query[name] for name in _FIELDS if name in request.query})
+
+
+async def _read_multipart(
+    request: web.Request, body: Body, upload: Upload, settings: Settings
+) -> Form:
+    if request.query:
+        raise BadRequest("With multipart/form-data every field is a part; got a query, too.")
     form = Form()
-    try:
-        reader = await request.multipart()
-        while (part := await reader.next()) is not None:
-            if isinstance(part, MultipartReader):
-                raise BadRequest("Nested multipart bodies are not taken.")
-            await _read_part(part, form, upload, settings)
-    except ValueError as error:  # aiohttp's word for a body that is not multipart
-        raise BadRequest(f"The multipart body is not well formed: {error}") from error
-    except ConnectionError as error:
-        raise CutShort("The connection ended before the body did.") from error
-    if not request.content.is_eof() and not reader.at_eof():
-        raise CutShort("The body ended before its closing boundary.")
+    with _well_formed():  # Body is no StreamReader, but has every method that the reader calls
+        reader = MultipartReader(request.headers, cast(StreamReader, body))
+    while (part := await _next_part(reader)) is not None:
+        body.next_part()
+        if isinstance(part, MultipartReader):
+            raise BadRequest("Nested multipart bodies are not taken.")
+        await _read_part(part, form, upload, settings)
     return form
+
+
+async def _next_part(reader: MultipartReader) -> MultipartReader | BodyPartReader | None:
+    with _well_formed():
+        return await reader.next()
 
 
 async def _read_part(part: BodyPartReader, form: Form, upload: Upload, settings: Settings) -> None:
@@ -106,10 +122,11 @@ async def _read_part(part: BodyPartReader, form: Form, upload: Upload, settings:
             )
         await upload.receive(_clean(part.filename or "") or "picture", _part_chunks(part))
     elif part.name in _FIELDS:
+        if part.name in form.fields:
+            raise BadRequest(f"{part.name}: expected it once, got it again.")
         form.fields[part.name] = await _read_field(part, settings.upload.max_options_bytes)
     else:
-        known = ", ".join(("file", *_FIELDS))
-        raise BadRequest(f"There is no field '{part.name}'; known are {known}.")
+        _refuse_unknown(part.name or "", known=("file", *_FIELDS))
 
 
 async def _read_field(part: BodyPartReader, limit: int) -> str:
@@ -125,13 +142,42 @@ async def _read_field(part: BodyPartReader, limit: int) -> str:
 
 
 async def _part_chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while chunk := await part.read_chunk(_CHUNK_BYTES):
+    while True:
+        with _well_formed():
+            chunk = await part.read_chunk(_CHUNK_BYTES)
+        if not chunk:
+            return
         yield bytes(chunk)
 
 
-async def _raw_chunks(request: web.Request) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
+async def _raw_chunks(body: Body) -> AsyncIterator[bytes]:
+    while chunk := await body.read(_CHUNK_BYTES):
         yield chunk
+
+
+@contextmanager
+def _well_formed() -> Iterator[None]:
+    """aiohttp has many words for a body that is not multipart; the client gets one sentence."""
+    try:
+        yield
+    except (ValueError, RuntimeError, HttpProcessingError) as error:
+        raise BadRequest(
+            "The multipart body is not well formed: a boundary or the head of a part is missing,"
+            " broken or too long."
+        ) from error
+
+
+def _max_body_bytes(request: web.Request, settings: Settings) -> int:
+    if request.content_type.startswith("multipart/"):
+        return settings.upload.max_request_bytes
+    return settings.upload.max_upload_bytes
+
+
+def _refuse_unknown(name: str, *, known: Sequence[str]) -> None:
+    """A field that is misspelled must not become a wish that is silently ignored."""
+    if name not in known:
+        quoted = name[:_MAX_QUOTED_LENGTH]
+        raise BadRequest(f"There is no field '{quoted}'; known are {', '.join(known)}.")
 
 
 def _clean(name: str) -> str:

@@ -6,6 +6,7 @@ import aiofiles
 from aiohttp import web
 
 from server.edge.byterange import ByteRange, NotSatisfiable, asked_range
+from server.edge.problems import REQUEST_ID, problem_response
 from server.jobs.job import Batch, Job, JobState, Variant
 from server.jobs.queue import JobQueue
 from server.refusals import Gone, NotFound, NotReady
@@ -42,7 +43,11 @@ class ImageHandler:
         image_id = request.match_info["id"]
         variant = _variant(await self._completed(image_id), request.match_info.get("variant"))
         etag = f'"{variant.digest[:32]}"'
-        headers = _HEADERS | {"ETag": etag, "Content-Type": _MEDIA_TYPES[variant.format]}
+        headers = _HEADERS | {
+            "ETag": etag,
+            "Content-Type": _MEDIA_TYPES[variant.format],
+            "X-Request-Id": request[REQUEST_ID],
+        }
         if _matches(request.headers.get("If-None-Match"), etag):
             return web.Response(status=304, headers=headers)
         path = await self._storage.local_path(variant.key)
@@ -50,10 +55,14 @@ class ImageHandler:
             raise Gone("The file of this picture is gone from the storage.")
         try:
             asked = asked_range(request, variant.bytes, etag)
-        except NotSatisfiable:
-            headers["Content-Range"] = f"bytes */{variant.bytes}"
-            return web.Response(status=416, headers=headers)
-        return await _send(request, path, asked, variant.bytes, headers)
+        except NotSatisfiable as refusal:
+            response = problem_response(request, refusal)
+            response.headers["Content-Range"] = f"bytes */{variant.bytes}"
+            return response
+        try:
+            return await _send(request, path, asked, variant.bytes, headers)
+        except FileNotFoundError as error:
+            raise Gone("The picture has expired.") from error
 
     async def _completed(self, image_id: str) -> Job:
         job = await self._queue.look(image_id)
@@ -108,5 +117,7 @@ async def _send(
             await response.write(chunk)
             left -= len(chunk)
             chunk = await file.read(min(left, _CHUNK_BYTES))
+        if left:
+            raise OSError(f"{path.name} is {left} bytes shorter than it was when it was stored")
     await response.write_eof()
     return response

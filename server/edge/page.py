@@ -47,9 +47,13 @@ async def get_recipe_schema(request: web.Request) -> web.Response:
 
 
 def _file(name: str) -> web.StreamResponse:
-    path = (_FOLDER / name).resolve()
+    try:
+        path = (_FOLDER / name).resolve()
+        is_ours = path.is_relative_to(_FOLDER.resolve()) and path.is_file()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise NotFound("The page has no such file.") from error
     media_type = _MEDIA_TYPES.get(path.suffix)
-    if media_type is None or not path.is_relative_to(_FOLDER.resolve()) or not path.is_file():
+    if media_type is None or not is_ours:
         raise NotFound("The page has no such file.")
     return web.FileResponse(
         path, headers=_HEADERS | {"Content-Type": f"{media_type}; charset=utf-8"}

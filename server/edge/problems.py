@@ -1,5 +1,6 @@
 """Answers that say no: every refusal and every unexpected error becomes problem+json (RFC 9457)."""
 
+import errno
 import re
 import secrets
 import time
@@ -13,6 +14,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from server.edge.reply import json_body
 from server.refusals import (
     BadRequest,
+    DiskFull,
     MethodNotAllowed,
     NotFound,
     Refusal,
@@ -39,7 +41,9 @@ async def tell_problems(request: web.Request, handler: Handler) -> web.StreamRes
         try:
             response = await handler(request)
         except Exception as error:
-            response = problem_response(request, _refusal(error))
+            if _is_too_late(request):
+                raise _broken_off(request, error) from error
+            response = error_response(request, error)
         if not response.prepared:
             response.headers["X-Request-Id"] = request_id
         log.info(
@@ -52,13 +56,21 @@ async def tell_problems(request: web.Request, handler: Handler) -> web.StreamRes
     return response
 
 
+def error_response(request: web.Request, error: Exception) -> web.Response:
+    """Any error as a response; what nobody foresaw is logged."""
+    response = problem_response(request, _refusal(error))
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
 def problem_response(request: web.Request, refusal: Refusal, **more: Any) -> web.Response:
     """A refusal as a response; `more` are members of the problem beyond the usual."""
     problem: dict[str, Any] = {
         "type": f"/problems/{refusal.code}",
         "title": refusal.title,
         "status": refusal.status,
-        "detail": refusal.detail,
+        "detail": _sendable(refusal.detail),
         "limit": refusal.limit,
         "actual": refusal.actual,
         "requestId": request.get(REQUEST_ID) or _request_id(request),
@@ -81,6 +93,25 @@ def _request_id(request: web.Request) -> str:
     return given if _GOOD_REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
+def _sendable(text: str) -> str:
+    """A header's bytes that are no UTF-8 become surrogates; JSON cannot carry those."""
+    return text.encode(errors="replace").decode()
+
+
+def _is_too_late(request: web.Request) -> bool:
+    """Whether the head of a response has left, or there is nobody to send one to."""
+    return request.writer.output_size > 0 or request.transport is None
+
+
+def _broken_off(request: web.Request, error: Exception) -> ConnectionError:
+    """What makes aiohttp close the connection, so that the client sees that it has not all."""
+    if isinstance(error, ConnectionError | Refusal):
+        log.info("the client went away", method=request.method, path=request.path)
+    else:
+        log.exception("a response was broken off")
+    return ConnectionResetError("the response was broken off")
+
+
 def _refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
@@ -92,6 +123,9 @@ def _refusal(error: Exception) -> Refusal:
     if isinstance(error, RedisError):
         log.warning("Redis does not answer", error=str(error))
         return Unavailable("Redis does not answer.", retry_after_s=2)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        log.error("the disk is full", error=str(error))
+        return DiskFull("The disk has no room left for this picture.")
     log.exception("unexpected error")
     return Unexpected("The log of the server has the reason under this requestId.")
 

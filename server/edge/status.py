@@ -12,7 +12,7 @@ from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.picture import batch_picture, job_details, job_picture
 from server.jobs.queue import JobQueue
 from server.live.feed import Feed
-from server.refusals import Gone, NotFound, NotReady
+from server.refusals import BadRequest, Gone, NotFound, NotReady
 
 
 class StatusHandler:
@@ -36,6 +36,15 @@ class StatusHandler:
         """Everything known of a job."""
         job = await self._look_at_job(request.match_info["id"])
         return reply(job_details(job, orjson.loads(job.recipe)), headers=_FRESH)
+
+    async def get_jobs(self, request: web.Request) -> web.Response:
+        """The failed jobs that are still kept, the latest first."""
+        if request.query.get("status") != JobState.FAILED:
+            raise BadRequest("status: expected 'failed'; other jobs are not listed.")
+        jobs = [
+            job_details(job, orjson.loads(job.recipe)) for job in await self._queue.failed(_MOST)
+        ]
+        return reply({"jobs": jobs}, headers=_FRESH)
 
     async def delete_job(self, request: web.Request) -> web.Response:
         """Cancel: a waiting job at once, a running one as soon as its lane has stopped."""
@@ -97,6 +106,7 @@ class StatusHandler:
         return subject
 
 
+_MOST = 100
 _FRESH = {"Cache-Control": "no-store"}
 
 

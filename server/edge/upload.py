@@ -3,12 +3,13 @@
 import asyncio
 
 from aiohttp import web
+from redis.exceptions import RedisError
 
 from pool import Recipe
 from server.config import Settings
 from server.edge.form import read_form, refuse_too_large
 from server.edge.prefer import Patience, patience
-from server.edge.problems import problem_response
+from server.edge.problems import error_response, problem_response
 from server.edge.reply import reply
 from server.intake.upload import Intake, Refused, Upload
 from server.jobs.job import Job, JobState
@@ -30,8 +31,8 @@ class UploadHandler:
         """`Expect: 100-continue`: say no before the client sends what would be refused."""
         try:
             await self._refuse_early(request)
-        except Refusal as refusal:
-            return problem_response(request, refusal)
+        except (Refusal, RedisError, OSError) as error:  # no middleware runs around this one
+            return error_response(request, error)
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
         return None

@@ -44,12 +44,20 @@ class Intake:
     """What every way in needs: spool, storage, queue, and the probe that reads headers."""
 
     def __init__(
-        self, *, spool: Spool, storage: Storage, queue: JobQueue, probe: Lane, limits: Limits
+        self,
+        *,
+        spool: Spool,
+        storage: Storage,
+        queue: JobQueue,
+        probe: Lane,
+        limits: Limits,
+        budget_bytes: int,
     ) -> None:
         self.spool = spool
         self.storage = storage
         self.queue = queue
         self.limits = limits
+        self.budget_bytes = budget_bytes
         self.is_closed = False
         """Set while the server stops: nothing new is taken."""
         self._probe = probe
@@ -126,7 +134,8 @@ class Upload:
     def check(self, recipe: Recipe) -> None:
         """Refuse the pictures that this recipe cannot be made from."""
         for spooled in tuple(self.spooled):
-            fault = refusal(self._headers[spooled.job_id], recipe, self._intake.limits)
+            header = self._headers[spooled.job_id]
+            fault = refusal(header, recipe, self._intake.limits) or self._too_costly(header, recipe)
             if fault is not None:
                 self._refuse(spooled, refused(fault))
 
@@ -159,6 +168,13 @@ class Upload:
         for spooled in self.spooled:
             await self._intake.storage.delete(original_key(spooled.job_id))
             self._intake.spool.discard(spooled.job_id)
+
+    def _too_costly(self, header: Header, recipe: Recipe) -> Fault | None:
+        budget_bytes, needed = self._intake.budget_bytes, memory_bytes(header, recipe)
+        if needed <= budget_bytes:
+            return None
+        detail = f"About {needed} bytes of memory would be needed, there are {budget_bytes}."
+        return Fault("needs_too_much_memory", detail, limit=budget_bytes, actual=needed)
 
     def _refuse(self, spooled: Spooled, refusal: Refusal) -> None:
         self._intake.spool.discard(spooled.job_id)

@@ -75,7 +75,7 @@ class Carrier:
                 else:
                     stack.enter_context(self._progress.open(job.job_id, job.token))
             started = [job for job in jobs if job.job_id in tasks]
-            endings = await _develop(lane, [tasks[job.job_id] for job in started])
+            endings = await lane.develop([tasks[job.job_id] for job in started])
             await asyncio.gather(
                 *(self._end(job, ending) for job, ending in zip(started, endings, strict=True))
             )
@@ -193,16 +193,6 @@ class Carrier:
             attempt=job.attempts,
             error=fields.get("error_code"),
         )
-
-
-async def _develop(lane: Lane, tasks: Sequence[Task]) -> Sequence[Outcome | ChildDied | NotStarted]:
-    endings = await asyncio.gather(*(lane.develop(task) for task in tasks), return_exceptions=True)
-    known: list[Outcome | ChildDied | NotStarted] = []
-    for ending in endings:
-        if not isinstance(ending, Outcome | ChildDied | NotStarted):
-            raise ending
-        known.append(ending)
-    return known
 
 
 def _recipe(job: Job) -> Recipe:

@@ -2,7 +2,7 @@
 
 import secrets
 from base64 import b32encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -102,7 +102,8 @@ class Job:
     error_detail: str | None
     variants: tuple[Variant, ...]
     timings_ms: dict[str, float]
-    history: tuple[str, ...] = field(default=())
+    history: tuple[str, ...]
+    is_quarantined: bool
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Job":
@@ -144,6 +145,7 @@ class Job:
             variants=tuple(Variant(**one) for one in orjson.loads(fields.get("variants", "[]"))),
             timings_ms=orjson.loads(fields.get("timings", "{}")),
             history=tuple(orjson.loads(fields.get("history", "[]"))),
+            is_quarantined="dead" in fields,
         )
 
     @property

@@ -12,6 +12,7 @@
 | queue:dead               | stream     | quarantined jobs                                        |
 | queue                    | hash       | counters: waiting:*, processing, mean_ms, lanes, ...    |
 | delayed                  | sorted set | jobs before their next attempt, by due ms               |
+| failed                   | sorted set | failed jobs that are still kept, by the ms of their end  |
 | expiry                   | sorted set | settled jobs, by the ms at which their files go         |
 | nodes                    | sorted set | node -> ms of its last heartbeat                        |
 | nodes:lanes              | hash       | node -> number of its lanes                             |
@@ -33,6 +34,7 @@ DEAD = "queue:dead"
 QUEUE = "queue"
 DELAYED = "delayed"
 EXPIRY = "expiry"
+FAILED = "failed"
 NODES = "nodes"
 NODE_LANES = "nodes:lanes"
 EVENTS = "events:"

@@ -54,6 +54,7 @@ def job_details(job: Job, recipe: dict[str, Any]) -> dict[str, Any]:
         "memoryEstimateBytes": job.cost_bytes,
         "timingsMs": job.timings_ms,
         "attemptHistory": list(job.history),
+        "quarantined": job.is_quarantined,
     }
 
 

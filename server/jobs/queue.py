@@ -54,10 +54,19 @@ class Arrival:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How full the queue is; drain_ms is the time until one more job has left it."""
+
+    depth: int
+    waiting_bytes: int
+    drain_ms: float
+
+
 class JobQueue:
     """Admit, claim, settle and what lies between, for one node."""
 
-    def __init__(self, redis: "Redis", settings: QueueSettings, *, node: str, keep_s: int) -> None:
+    def __init__(self, redis: Redis, settings: QueueSettings, *, node: str, keep_s: int) -> None:
         self._redis = redis
         self._settings = settings
         self._scripts = Scripts(redis)
@@ -85,20 +94,22 @@ class JobQueue:
             "batch": batch_id,
             "jobs": [{"id": one.job_id, "fields": one.fields()} for one in arrivals],
         }
-        admitted, depth, wait_ms = await self._scripts.admit(
-            args=[self._settings.max_depth, orjson.dumps(request)]
+        arriving_bytes = sum(one.original_bytes for one in arrivals)
+        admitted, depth, waiting_bytes, wait_ms = await self._scripts.admit(
+            args=[
+                *(self._settings.max_depth, self._spool_limit_bytes, arriving_bytes),
+                orjson.dumps(request),
+            ]
         )
         if not admitted:
-            raise _queue_full(self._settings.max_depth, depth, wait_ms)
+            raise self._full(depth, waiting_bytes, wait_ms)
 
     async def refuse_if_full(self) -> None:
         """Say QueueFull before a body is read when it can be known. admit() has the last word."""
-        waiting = await self._redis.hmget(names.QUEUE, [f"waiting:{c}" for c in names.CLASSES])
-        depth = sum(int(count or 0) for count in waiting)
-        if depth >= self._settings.max_depth:
-            mean_ms, lanes = await self._redis.hmget(names.QUEUE, ["mean_ms", "lanes"])
-            wait_ms = self._settings.max_depth / 10 * int(mean_ms or 1000) / max(1, int(lanes or 1))
-            raise _queue_full(self._settings.max_depth, depth, wait_ms)
+        load = await self._load()
+        limit = self._settings.max_depth
+        if load.depth >= limit and load.waiting_bytes >= self._spool_limit_bytes:
+            raise self._full(load.depth, load.waiting_bytes, limit / 10 * load.drain_ms)
 
     async def claim(self, wanted: int, *, free_bytes: int, is_idle: bool) -> list[list[Job]]:
         """Take up to `wanted` groups of jobs that fit in `free_bytes`, each job with a new lease.
@@ -196,22 +207,40 @@ class JobQueue:
 
     async def expected_wait_s(self) -> float:
         """How long a job that came now would wait, by the mean time of a job and all lanes."""
-        fields = [*(f"waiting:{one}" for one in names.CLASSES), "mean_ms", "lanes"]
-        found = await self._redis.hmget(names.QUEUE, fields)
-        *waiting, mean_ms, lanes = (int(value or 0) for value in found)
-        return sum(waiting) * mean_ms / 1000 / max(1, lanes)
+        load = await self._load()
+        return load.depth * load.drain_ms / 1000
 
     async def counters(self) -> dict[str, str]:
         """The queue's counters as they stand: waiting:interactive, processing, completed ..."""
         counters = await self._redis.hgetall(names.QUEUE)
         return {str(name): str(value) for name, value in counters.items()}
 
+    async def failed(self, most: int) -> list[Job]:
+        """The failed jobs that are still kept, the latest first."""
+        ids = await self._redis.zrange(names.FAILED, 0, most - 1, desc=True)
+        found = await self.look_all([str(one) for one in ids])
+        return [job for job in found if isinstance(job, Job)]
 
-def _queue_full(limit: int, depth: int, wait_ms: float) -> QueueFull:
-    wait_s = max(1, min(60, math.ceil(wait_ms / 1000)))
-    return QueueFull(
-        f"At most {limit} pictures may wait and {depth} do. Send it again in {wait_s} s.",
-        limit=limit,
-        actual=depth,
-        retry_after_s=wait_s,
-    )
+    @property
+    def _spool_limit_bytes(self) -> int:
+        return self._settings.spool_max_bytes if self._settings.overload == "spool" else 0
+
+    async def _load(self) -> "Load":
+        fields = [*(f"waiting:{one}" for one in names.CLASSES), "waiting_bytes", "mean_ms", "lanes"]
+        found = await self._redis.hmget(names.QUEUE, fields)
+        *waiting, waiting_bytes, mean_ms, lanes = (int(value or 0) for value in found)
+        return Load(sum(waiting), waiting_bytes, (mean_ms or 1000) / max(1, lanes))
+
+    def _full(self, depth: int, waiting_bytes: int, wait_ms: float) -> QueueFull:
+        wait_s = max(1, min(60, math.ceil(wait_ms / 1000)))
+        limit, actual = self._settings.max_depth, depth
+        detail = f"At most {limit} pictures may wait and {depth} do"
+        if self._spool_limit_bytes:
+            limit, actual = self._spool_limit_bytes, waiting_bytes
+            detail += f", with {actual} of the {limit} bytes that may wait on disk"
+        return QueueFull(
+            f"{detail}. Send it again in {wait_s} s.",
+            limit=limit,
+            actual=actual,
+            retry_after_s=wait_s,
+        )

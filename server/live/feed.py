@@ -67,13 +67,20 @@ class Feed:
         confirmed = self._confirmed.get(channel)
         if confirmed is None:
             confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
-            if self._pubsub is not None:
-                await self._pubsub.subscribe(channel)
+            await self._ask_for(channel)
         try:
             async with asyncio.timeout(self._settings.confirm_timeout_s):
                 await asyncio.shield(confirmed)
         except TimeoutError as error:
             raise Unavailable("Redis does not answer.", retry_after_s=2) from error
+
+    async def _ask_for(self, channel: str) -> None:
+        if self._pubsub is None:
+            return  # whoever connects again asks for everything that is watched
+        try:
+            await self._pubsub.subscribe(channel)
+        except (RedisError, OSError) as error:
+            log.debug("cannot subscribe just now", error=str(error))  # the same holds here
 
     def unsubscribe(self, watched_id: str, mailbox: Mailbox) -> None:
         """Stop a mailbox's events; Redis is told a little later, for many ids at once."""
@@ -115,24 +122,29 @@ class Feed:
 
     async def _listen(self) -> None:
         async with self._redis.pubsub() as pubsub:
-            watched = [names.events(watched_id) for watched_id in self._watchers]
-            for channel in watched:
-                self._confirmed.setdefault(channel, asyncio.get_running_loop().create_future())
-            await pubsub.subscribe(names.NODES, *self._listeners, *watched)
+            self._forget_unwatched()  # the new connection never hears of them
+            wanted = set(self._confirmed)
+            await pubsub.subscribe(names.NODES, *self._listeners, *wanted)
             self._pubsub = pubsub
-            await self._refresh(list(self._watchers))
+            if came_meanwhile := set(self._confirmed) - wanted:
+                await pubsub.subscribe(*came_meanwhile)
+            is_silent = False
             while True:
                 message = await pubsub.get_message(timeout=self._settings.ping_s)
-                if message is None:
-                    await pubsub.ping()
+                if message is not None:
+                    is_silent = False
+                    await self._receive(message)
+                elif is_silent:
+                    raise RedisConnectionError("a ping was not answered")
                 else:
-                    self._receive(message)
+                    is_silent = True
+                    await pubsub.ping()
 
-    def _receive(self, message: dict[str, Any]) -> None:
+    async def _receive(self, message: dict[str, Any]) -> None:
         channel = message["channel"]
         if message["type"] == "subscribe":
             if channel == names.NODES:
-                self._note_connection()
+                await self._note_connection()
             confirmed = self._confirmed.get(channel)
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
@@ -146,11 +158,15 @@ class Feed:
             read = Batch.from_json if is_batch_id(watched_id) else Job.from_json
             self._hand_out(read(message["data"]))
 
-    def _note_connection(self) -> None:
-        """The client may connect again on its own; then events were lost, so start over."""
+    async def _note_connection(self) -> None:
+        """Redis has all that was asked for, so what is read from now on misses no event.
+
+        The client may connect again on its own; then events were lost, so start over.
+        """
         if self.connected.is_set():
             raise RedisConnectionError("the connection was made anew")
         self.connected.set()
+        await self._refresh(list(self._watchers))
 
     def _hand_out(self, subject: Job | Batch) -> None:
         self._note(subject)
@@ -185,15 +201,11 @@ class Feed:
     async def _drop_unwatched(self) -> None:
         while True:
             await asyncio.sleep(_LINGER_S)
-            stale = [
-                channel
-                for channel in self._confirmed
-                if names.watched_id(channel) not in self._watchers
-            ]
-            if not stale or self._pubsub is None:
+            if self._pubsub is None:
                 continue
-            for channel in stale:
-                del self._confirmed[channel]
+            stale = self._forget_unwatched()
+            if not stale:
+                continue
             try:
                 await self._pubsub.unsubscribe(*stale)
                 wanted_again = [channel for channel in stale if channel in self._confirmed]
@@ -201,3 +213,13 @@ class Feed:
                     await self._pubsub.subscribe(*wanted_again)
             except (RedisError, OSError) as error:
                 log.debug("unsubscribing failed", error=str(error))  # a reconnect drops them anyway
+
+    def _forget_unwatched(self) -> list[str]:
+        stale = [
+            channel
+            for channel in self._confirmed
+            if names.watched_id(channel) not in self._watchers
+        ]
+        for channel in stale:
+            del self._confirmed[channel]
+        return stale

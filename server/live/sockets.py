@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
+from redis.exceptions import RedisError
 
 from server.config import LiveSettings
 from server.live.feed import Feed
@@ -19,6 +20,7 @@ from server.refusals import BadRequest, NotFound, Refusal, Unavailable
 log = structlog.get_logger(__name__)
 
 _MAX_MESSAGE_BYTES = 16 * 1024
+_GOODBYE_S = 2.0
 
 
 class Sockets:
@@ -27,7 +29,7 @@ class Sockets:
     def __init__(self, feed: Feed, settings: LiveSettings) -> None:
         self._feed = feed
         self._settings = settings
-        self._open: set[web.WebSocketResponse] = set()
+        self._open: set[_Connection] = set()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """The handler of GET /ws."""
@@ -35,64 +37,89 @@ class Sockets:
             raise Unavailable(
                 f"At most {self._settings.max_sockets} sockets may be open.", retry_after_s=10
             )
-        socket = web.WebSocketResponse(
-            heartbeat=self._settings.ping_s, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
-        )
-        await socket.prepare(request)
-        self._open.add(socket)
-        connection = _Connection(socket, self._feed, self._settings)
+        connection = _Connection(request, self._feed, self._settings)
+        self._open.add(connection)
         try:
-            await connection.run()
+            return await connection.run()
         finally:
-            self._open.discard(socket)
-            connection.forget_all()
-        return socket
+            self._open.discard(connection)
 
     async def close_all(self) -> None:
         """Tell every browser that we are going away; it will come back by itself."""
-        closing = [
-            socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server is stopping")
-            for socket in tuple(self._open)
-        ]
-        await asyncio.gather(*closing, return_exceptions=True)
+        await asyncio.gather(
+            *(
+                connection.close(WSCloseCode.GOING_AWAY, "the server is stopping")
+                for connection in tuple(self._open)
+            )
+        )
 
 
 class _Connection:
-    def __init__(self, socket: web.WebSocketResponse, feed: Feed, settings: LiveSettings) -> None:
-        self._socket = socket
+    def __init__(self, request: web.Request, feed: Feed, settings: LiveSettings) -> None:
+        self._request = request
+        self._socket = web.WebSocketResponse(
+            heartbeat=settings.ping_s, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
+        )
         self._feed = feed
         self._settings = settings
         self._mailbox = Mailbox()
         self._watched: set[str] = set()
 
-    async def run(self) -> None:
+    async def run(self) -> web.WebSocketResponse:
+        """Serve this browser until either side ends it."""
+        if not self._socket.can_prepare(self._request):
+            raise BadRequest("This address speaks WebSocket; connect with ws:// or wss://.")
+        await self._socket.prepare(self._request)
         writer = asyncio.create_task(self._write())
         try:
             async for message in self._socket:
-                if message.type is WSMsgType.TEXT:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     await self._answer(message.data)
+        except (TimeoutError, ConnectionError):
+            pass  # it does not take its answers, or went while one was sent; it is let go below
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
+            for watched_id in self._watched:
+                self._feed.unsubscribe(watched_id, self._mailbox)
+            if not self._socket.closed:
+                await self.close(WSCloseCode.POLICY_VIOLATION, "reads too slowly")
+            elif self._socket.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+                self._cut_off()
+        return self._socket
 
-    def forget_all(self) -> None:
-        for watched_id in self._watched:
-            self._feed.unsubscribe(watched_id, self._mailbox)
+    async def close(self, code: WSCloseCode, reason: str) -> None:
+        """Say goodbye. One that does not take even this is cut off: closing would wait for it."""
+        if not self._socket.prepared:
+            return
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await self._socket.close(code=code, message=reason.encode())
+        except TimeoutError:
+            log.info("a socket is cut off", reason=reason)
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        """What it has not read is dropped: a transport that is merely closed keeps it for ever."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
     async def _write(self) -> None:
         """Send what is newest; a browser that does not read for too long is let go."""
         try:
             while True:
                 for event in await self._mailbox.take():
-                    async with asyncio.timeout(self._settings.send_timeout_s):
-                        await self._socket.send_str(event.payload.decode())
+                    await self._send(event.payload)
         except TimeoutError:
-            log.info("a socket does not read and is closed")
-            await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"reads too slowly")
+            await self.close(WSCloseCode.POLICY_VIOLATION, "reads too slowly")
         except ConnectionError:
             return  # the reader ends by itself and tidies up
 
-    async def _answer(self, text: str) -> None:
+    async def _send(self, payload: bytes) -> None:
+        async with asyncio.timeout(self._settings.send_timeout_s):
+            await self._socket.send_str(payload.decode())
+
+    async def _answer(self, text: str | bytes) -> None:
         watched_id = ""
         try:
             kind, watched_id = _understand(text)
@@ -102,18 +129,26 @@ class _Connection:
                 self._unsubscribe(watched_id)
         except Refusal as refusal:
             await self._send_problem(watched_id, refusal)
+        except (RedisError, OSError) as error:
+            log.warning("Redis does not answer", error=str(error))
+            await self._send_problem(watched_id, Unavailable("Redis does not answer."))
 
     async def _subscribe(self, watched_id: str) -> None:
-        if len(self._watched) >= self._settings.max_watched_per_socket:
-            limit = self._settings.max_watched_per_socket
+        limit = self._settings.max_watched_per_socket
+        if len(self._watched | {watched_id}) > limit:
             raise BadRequest(
                 f"One socket may watch {limit} jobs; open another or watch the batch.",
                 limit=limit,
                 actual=len(self._watched) + 1,
             )
         self._watched.add(watched_id)
-        await self._feed.subscribe(watched_id, self._mailbox)
-        if not await self._feed.snapshot(watched_id, self._mailbox):
+        try:
+            await self._feed.subscribe(watched_id, self._mailbox)
+            is_known = await self._feed.snapshot(watched_id, self._mailbox)
+        except BaseException:
+            self._unsubscribe(watched_id)  # what was answered with an error sends no events
+            raise
+        if not is_known:
             self._unsubscribe(watched_id)
             raise NotFound(f"There is no job or batch '{watched_id}'.")
 
@@ -127,12 +162,13 @@ class _Connection:
             "title": refusal.title,
             "status": refusal.status,
             "detail": refusal.detail,
+            **({} if refusal.limit is None else {"limit": refusal.limit, "actual": refusal.actual}),
         }
         message = {"type": "error", "jobId": watched_id, "problem": problem}
-        await self._socket.send_str(orjson.dumps(message).decode())
+        await self._send(orjson.dumps(message))
 
 
-def _understand(text: str) -> tuple[str, str]:
+def _understand(text: str | bytes) -> tuple[str, str]:
     try:
         message: Any = orjson.loads(text)
     except orjson.JSONDecodeError as error:

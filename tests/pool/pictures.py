@@ -4,6 +4,7 @@ from math import log10
 from pathlib import Path
 
 import pyvips
+
 from pool import Limits, Outcome, Progress, Task, parse_recipe
 from pool.develop import develop
 from pool.kill import Kill
@@ -42,7 +43,7 @@ def waves(width: int, height: int) -> pyvips.Image:
     """Soft detail at every place, as a photograph has."""
     place = pyvips.Image.xyz(width, height)
     bands = [
-        ((place[0] * (3 + band) + place[1] * (5 - band)) * 0.8).sin() * 100 + 128
+        ((place[0] * (3 + band) + place[1] * (5 - band)) * 0.8 + 120 * band).sin() * 100 + 128
         for band in range(3)
     ]
     return bands[0].bandjoin(bands[1:]).cast("uchar").copy(interpretation="srgb").copy_memory()
@@ -50,7 +51,9 @@ def waves(width: int, height: int) -> pyvips.Image:
 
 def noise(width: int, height: int) -> pyvips.Image:
     """Slow to encode."""
-    bands = [pyvips.Image.gaussnoise(width, height, mean=128, sigma=50, seed=7 + n) for n in range(3)]
+    bands = [
+        pyvips.Image.gaussnoise(width, height, mean=128, sigma=50, seed=7 + n) for n in range(3)
+    ]
     return bands[0].bandjoin(bands[1:]).cast("uchar").copy(interpretation="srgb").copy_memory()
 
 
@@ -87,7 +90,7 @@ def decoded(path: str) -> pyvips.Image:
 
 
 def corners(image: pyvips.Image) -> list[list[float]]:
-    """The colours in the middle of the four quarters: left top, right top, left bottom, right bottom."""
+    """The colours in the middle of the quarters: two above, left first, and two below."""
     across, down = image.width // 4, image.height // 4
     places = [(1, 1), (3, 1), (1, 3), (3, 3)]
     return [image.getpoint(across * x, down * y)[:3] for x, y in places]

@@ -56,7 +56,7 @@ async def test_a_header_is_read_in_the_child(lane: Lane, task: Task) -> None:
 async def test_a_picture_is_developed_in_the_sandbox_and_its_progress_never_falls(
     lane: Lane, task: Task, told: list[Progress]
 ) -> None:
-    outcome = await lane.develop(task)
+    [outcome] = await lane.develop([task])
 
     [output] = outcome.outputs
     assert (output.width, output.height) == (300, 200)
@@ -68,7 +68,7 @@ async def test_a_picture_is_developed_in_the_sandbox_and_its_progress_never_fall
 
 
 async def test_a_source_out_of_reach_is_an_outcome_with_a_fault(lane: Lane, task: Task) -> None:
-    outcome = await lane.develop(replace(task, source="/etc/passwd"))
+    [outcome] = await lane.develop([replace(task, source="/etc/passwd")])
 
     assert (outcome.job_id, outcome.attempt, outcome.outputs) == ("job-1", 2, ())
     assert outcome.fault is not None

@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pool import Recipe, RecipeError, parse_recipe
 from pool.formats import FORMATS
 from pool.recipe import MAX_VARIANTS
@@ -185,11 +186,14 @@ def test_importing_the_face_loads_no_picture_library() -> None:
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from([*Recipe.model_fields, "width", "name", "x", "angle"]) | st.text(max_size=4),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*Recipe.model_fields, "width", "name", "x", "angle"])
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=8,
 )

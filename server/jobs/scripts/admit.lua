@@ -1,18 +1,20 @@
 -- Let jobs in, all of them or none: hashes, waiting list, ring, counters, batch, events, wake.
 -- Keys: job:*, batch:*, waiting:*, ring:*, served:*, queue; channels events:*, wake.
--- ARGV: the most jobs that may wait; JSON {class, client, batch, jobs: [{id, fields}]}.
--- Returns {1, 0, 0}, or {0, depth, milliseconds until there may be room}.
-local limit = tonumber(ARGV[1])
-local request = cjson.decode(ARGV[2])
+-- ARGV: the most jobs that may wait; the most bytes beyond that (0: none); the bytes that come;
+-- JSON {class, client, batch, jobs: [{id, fields}]}.
+-- Returns {1, 0, 0, 0}, or {0, depth, bytes that wait, milliseconds until there may be room}.
+local limit, spool_limit, bytes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local request = cjson.decode(ARGV[4])
 local arriving = #request.jobs
 local created = whole(now_ms())
 
-if redis.call('EXISTS', JOB .. request.jobs[1].id) == 1 then return { 1, 0, 0 } end -- sent twice
+if redis.call('EXISTS', JOB .. request.jobs[1].id) == 1 then return { 1, 0, 0, 0 } end -- sent twice
 
 local depth = waiting()
-if depth + arriving > limit then
+if depth + arriving > limit and counter('waiting_bytes') + bytes > spool_limit then
   redis.call('HINCRBY', QUEUE, 'rejected', arriving)
-  return { 0, depth, math.ceil(drain_ms(math.max(depth + arriving - limit, limit / 10))) }
+  local wait_ms = math.ceil(drain_ms(math.max(depth + arriving - limit, limit / 10)))
+  return { 0, depth, counter('waiting_bytes'), wait_ms }
 end
 
 local batch = request.batch ~= cjson.null and request.batch or nil
@@ -34,5 +36,6 @@ for _, arrival in ipairs(request.jobs) do
   change(job.id, { 'progress', 0 })
 end
 redis.call('HINCRBY', QUEUE, 'admitted', arriving)
+redis.call('HINCRBY', QUEUE, 'waiting_bytes', bytes)
 redis.call('PUBLISH', WAKE, arriving)
-return { 1, 0, 0 }
+return { 1, 0, 0, 0 }

@@ -8,6 +8,7 @@ for _, id in ipairs(due) do
     table.insert(found, cjson.encode(job))
   else
     redis.call('ZREM', EXPIRY, id)
+    redis.call('ZREM', FAILED, id)
   end
 end
 return found

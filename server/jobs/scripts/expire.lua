@@ -2,6 +2,7 @@
 -- ARGV: id.
 local job = read(JOB .. ARGV[1])
 redis.call('ZREM', EXPIRY, ARGV[1])
+redis.call('ZREM', FAILED, ARGV[1])
 if job and MOVES[job.status] and MOVES[job.status].expired then
   move(job, 'expired', { 'variants', '[]' })
 end

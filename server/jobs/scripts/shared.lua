@@ -70,7 +70,10 @@ local function change(id, fields)
 end
 
 local function count(job, state, by)
-  if state == 'queued' then redis.call('HINCRBY', QUEUE, 'waiting:' .. job.class, by) end
+  if state == 'queued' then
+    redis.call('HINCRBY', QUEUE, 'waiting:' .. job.class, by)
+    redis.call('HINCRBY', QUEUE, 'waiting_bytes', by * tonumber(job.original_bytes))
+  end
   if state == 'processing' then redis.call('HINCRBY', QUEUE, 'processing', by) end
   if job.batch then redis.call('HINCRBY', BATCH .. job.batch, state, by) end
 end
@@ -82,6 +85,8 @@ local function move(job, to, fields)
   end
   count(job, job.status, -1)
   count(job, to, 1)
+  if to == 'failed' then redis.call('ZADD', FAILED, whole(now_ms()), job.id) end
+  if job.status == 'failed' then redis.call('ZREM', FAILED, job.id) end
   table.insert(fields, 'status')
   table.insert(fields, to)
   change(job.id, fields)
