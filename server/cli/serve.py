@@ -1,4 +1,4 @@
-"""The command line."""
+"""`safelight serve`: the service itself."""
 
 import asyncio
 import sys
@@ -15,21 +15,7 @@ from server.ops.valkey_setup import ValkeyFailed
 
 _CONFIG = Path("config.toml")
 
-cli = typer.Typer(
-    name="safelight",
-    help="Safelight: send a picture, watch it develop, serve the result.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
-
-@cli.callback()
-def about() -> None:
-    """A self-hosted image service."""
-
-
-@cli.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
@@ -56,11 +42,6 @@ def serve(
         sys.exit(f"safelight: {error}")
     except OSError as error:
         sys.exit(f"safelight: cannot start: {error}")
-
-
-def run() -> None:
-    """Entry point of `safelight` and `python -m server`."""
-    cli()
 
 
 def _announce(url: str) -> None:
