@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-Url = Annotated[str, typer.Option(help="The server to ask.", envvar="SAFELIGHT_URL")]
+Url = Annotated[str, typer.Option(help="The server to ask.")]
 
 _LOCAL = "http://127.0.0.1:8080"
 _TIMEOUT_S = 30.0

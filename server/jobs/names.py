@@ -70,6 +70,11 @@ def stream(queue_class: str) -> str:
     return STREAM + queue_class
 
 
+def waiting_count(queue_class: str) -> str:
+    """The field of the counters that says how many jobs of a class wait."""
+    return WAITING + queue_class
+
+
 def lua_constants() -> str:
     """The same names as Lua locals, put in front of every script."""
     names = {

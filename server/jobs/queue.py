@@ -226,7 +226,7 @@ class JobQueue:
         return self._settings.spool_max_bytes if self._settings.overload == "spool" else 0
 
     async def _load(self) -> "Load":
-        fields = [*(f"waiting:{one}" for one in names.CLASSES), "waiting_bytes", "mean_ms", "lanes"]
+        fields = [*map(names.waiting_count, names.CLASSES), "waiting_bytes", "mean_ms", "lanes"]
         found = await self._redis.hmget(names.QUEUE, fields)
         *waiting, waiting_bytes, mean_ms, lanes = (int(value or 0) for value in found)
         return Load(sum(waiting), waiting_bytes, (mean_ms or 1000) / max(1, lanes))

@@ -31,7 +31,7 @@ for _, arrival in ipairs(request.jobs) do
     redis.call('HSET', JOB .. job.id, 'batch', batch)
     redis.call('RPUSH', BATCH .. batch .. BATCH_JOBS, job.id)
   end
-  redis.call('HINCRBY', QUEUE, 'waiting:' .. job.class, 1)
+  redis.call('HINCRBY', QUEUE, WAITING .. job.class, 1)
   line_up(job, false)
   change(job.id, { 'progress', 0 })
 end

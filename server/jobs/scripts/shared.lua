@@ -23,7 +23,7 @@ local function counter(name)
 end
 
 local function waiting()
-  return counter('waiting:interactive') + counter('waiting:bulk')
+  return counter(WAITING .. 'interactive') + counter(WAITING .. 'bulk')
 end
 
 -- Milliseconds until `jobs` more have left the queue, by the mean time of a job and all lanes.
@@ -36,8 +36,8 @@ local function place(job)
   local served = tonumber(redis.call('HGET', SERVED .. job.class, job.client) or 0)
   local ahead = tonumber(job.ticket) - served - 1
   local clients = redis.call('LLEN', RING .. job.class)
-  local position = math.max(1, math.min(counter('waiting:' .. job.class), ahead * clients + 1))
-  if job.class == 'bulk' then position = position + counter('waiting:interactive') end
+  local position = math.max(1, math.min(counter(WAITING .. job.class), ahead * clients + 1))
+  if job.class == 'bulk' then position = position + counter(WAITING .. 'interactive') end
   return position
 end
 
@@ -71,7 +71,7 @@ end
 
 local function count(job, state, by)
   if state == 'queued' then
-    redis.call('HINCRBY', QUEUE, 'waiting:' .. job.class, by)
+    redis.call('HINCRBY', QUEUE, WAITING .. job.class, by)
     redis.call('HINCRBY', QUEUE, 'waiting_bytes', by * tonumber(job.original_bytes))
   end
   if state == 'processing' then redis.call('HINCRBY', QUEUE, 'processing', by) end
