@@ -28,6 +28,7 @@ from server.jobs import names
 from server.jobs.carry import Carrier
 from server.jobs.connection import command_client, feed_client
 from server.jobs.dispatcher import Dispatcher
+from server.jobs.fitness import refuse_unfit
 from server.jobs.lanes import Lanes
 from server.jobs.leases import Leases
 from server.jobs.progress import ProgressBoard
@@ -108,6 +109,8 @@ class Service:
             if valkey.watcher is not None:
                 self._owned.append(valkey.watcher)
         commands = await enter(command_client(url, timeout_s=settings.timeout_s))
+        if settings.url:
+            await refuse_unfit(commands)
         feed = await enter(feed_client(url, timeout_s=settings.timeout_s))
         return commands, feed
 

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 import uvloop
+from redis.exceptions import RedisError
 
 from server.config import SettingsError, load
+from server.jobs.fitness import RedisUnfit
 from server.ops.lock import DataDirInUse
 from server.ops.logs import set_up_logs
 from server.ops.valkey_setup import ValkeyFailed
@@ -38,8 +40,10 @@ def serve(
         set_up_logs(settings.server.log_level, settings.server.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Service(settings).run(_announce))
-    except (SettingsError, DataDirInUse, ValkeyFailed, PartDied) as error:
+    except (SettingsError, DataDirInUse, ValkeyFailed, RedisUnfit, PartDied) as error:
         sys.exit(f"safelight: {error}")
+    except RedisError as error:
+        sys.exit(f"safelight: Redis does not answer: {error}")
     except OSError as error:
         sys.exit(f"safelight: cannot start: {error}")
 

@@ -46,7 +46,9 @@ async def tell_problems(request: web.Request, handler: Handler) -> web.StreamRes
             response = error_response(request, error)
         if not response.prepared:
             response.headers["X-Request-Id"] = request_id
-        log.info(
+        # Reads are many and tell little; what changes something, or fails, is the story.
+        tell = log.debug if request.method == "GET" and response.status < 400 else log.info
+        tell(
             "request",
             method=request.method,
             path=request.path,
