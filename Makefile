@@ -14,7 +14,7 @@ PIP_COMPILE := .venv/bin/pip-compile --quiet --no-config --generate-hashes --str
 
 ## serve: install what the service needs (once) and run it; ARGS="--port 9000" goes to it
 serve: .venv/serve.stamp
-	exec .venv/bin/python -m server serve $(ARGS)
+	@exec .venv/bin/python -m server serve $(ARGS)
 
 ## test: every check and every test
 test: .venv/dev.stamp chromium check

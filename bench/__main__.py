@@ -1,5 +1,7 @@
 """`python -m bench SCENARIO`."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +16,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 @app.callback()
 def _scenarios() -> None:
     """Benchmarks of Safelight; each starts a server of its own."""
+    # Left to itself SIGTERM would end us without ending the server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @app.command("throughput")

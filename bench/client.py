@@ -51,10 +51,11 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._process is not None
+        assert self._process is not None and self._process.stdin is not None
         if error is not None and self._process.returncode is None:
             self._process.kill()
-        await self._process.communicate()
+        self._process.stdin.close()
+        await self._process.wait()
 
     async def run(
         self, photos: Sequence[Path], *, window: int, done: Callable[[], None]

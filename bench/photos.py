@@ -63,13 +63,14 @@ def _draw(path: Path, width: int, height: int, seed: int) -> None:
 
     image = pyvips.Image.black(width, height, bands=3).linear(1, [118, 112, 104])
     for number, scale in enumerate((512, 128, 32, 8)):
-        bands = [
+        light, *tints = (
             pyvips.Image.gaussnoise(
                 width // scale + 2, height // scale + 2, mean=0, sigma=scale**0.5 * 2.2, seed=key
             )
-            for key in range(seed * 100 + number * 10, seed * 100 + number * 10 + 3)
-        ]
-        soft = bands[0].bandjoin(bands[1:]).resize(scale, kernel="cubic")
+            for key in range(seed * 100 + number * 10, seed * 100 + number * 10 + 4)
+        )
+        # Nature differs more in light than in colour.
+        soft = (tints[0].bandjoin(tints[1:]) * 0.3 + light).resize(scale, kernel="cubic")
         image = image + soft.crop(0, 0, width, height)
     cells = pyvips.Image.worley(width, height, cell_size=max(width // 12, 16), seed=seed)
     image = image + (cells > cells.avg()).ifthenelse(14, -14)

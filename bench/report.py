@@ -12,6 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+WIDTH = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -53,6 +55,11 @@ def percentiles_ms(seconds: Sequence[float]) -> dict[str, float]:
     return {f"p{at}": round(cuts[at - 1] * 1000, 1) for at in (50, 95, 99)}
 
 
+def in_words(percentiles: dict[str, float]) -> str:
+    """Percentiles on one line."""
+    return ", ".join(f"{name} {value:g}" for name, value in percentiles.items())
+
+
 def show(report: Report) -> None:
     """Print it; what is over its budget stands out."""
     table = Table(title=report.title, title_justify="left")
@@ -61,7 +68,7 @@ def show(report: Report) -> None:
     for row in report.rows:
         style = {None: None, True: "green", False: "bold red"}[row.is_kept]
         table.add_row(row.name, row.value, row.budget, style=style)
-    Console().print(table)
+    Console(width=WIDTH).print(table)
 
 
 def write(report: Report, path: Path) -> None:

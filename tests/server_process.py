@@ -1,5 +1,6 @@
 """The real server as a process of its own: started, waited for, stopped, and nothing of it left."""
 
+import contextlib
 import os
 import select
 import signal
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import psutil
 
+from tests.processes import wait_until_gone
+
 PROJECT = Path(__file__).parents[1]
 READY = "Safelight is ready at "
 READY_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 25.0
+END_TIMEOUT_S = 5.0  # workers and Valkey, after the server has ended
 LOG_TAIL_BYTES = 6000
 
 
@@ -70,11 +74,11 @@ class ServerProcess:
         finally:
             if self.process.stdout is not None:
                 self.process.stdout.close()
-            _, orphans = psutil.wait_procs(self._family, timeout=10)
-            names = [f"{orphan.pid} {orphan.name()}" for orphan in orphans]
-            for orphan in orphans:
-                orphan.kill()
-        assert not names, f"the server left processes behind: {names}"
+            left = [child.pid for child in self._family if not _is_gone(child)]
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        assert not left, f"the server left processes behind: {left}\n{self.log_tail()}"
 
 
 def start(
@@ -104,6 +108,11 @@ def start(
         raise
     server.children()
     return server
+
+
+def _is_gone(child: psutil.Process) -> bool:
+    # is_running: the number may belong to another process by now
+    return not child.is_running() or wait_until_gone(child.pid, timeout_s=END_TIMEOUT_S)
 
 
 def _ready_url(server: ServerProcess) -> str:
