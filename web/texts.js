@@ -4,7 +4,6 @@
 const texts = Object.freeze({
   "brand.name": "Safelight",
   "brand.home": "Safelight, to the Darkroom",
-  "page.darkroom": "Darkroom",
 
   "connection.closed": "Offline",
   "connection.connecting": "Connecting",
@@ -61,7 +60,7 @@ const texts = Object.freeze({
   "recipe.summaryWidth": "{width} px wide",
   "recipe.summaryHeight": "{height} px high",
   "recipe.summaryOriginal": "original size",
-  "recipe.summaryQuality": "quality {quality}",
+  "recipe.summaryQuality": "q{quality}",
   "recipe.change": "Change",
 
   "copy.json": "Copy",

@@ -4,7 +4,6 @@
 import { SafelightClient } from "../client.js";
 import "../elements/file-drop.js";
 import "../elements/page-header.js";
-import "../elements/picture-viewer.js";
 import "../elements/recipe-form.js";
 import "../elements/totals-line.js";
 import { text } from "../texts.js";
@@ -52,6 +51,9 @@ document.addEventListener("text-copied", (event) => {
   const { copied } = /** @type {CustomEvent} */ (event).detail;
   announcer.textContent = text(copied ? "copy.announced" : "copy.failed");
 });
+for (const touch of ["dragenter", "keydown", "pointerdown"]) {
+  document.addEventListener(touch, () => prints.prepare(), { once: true });
+}
 tray.addEventListener("picture-changed", (event) => prints.show(pictureOf(event)));
 tray.addEventListener("picture-removed", (event) => prints.remove(pictureOf(event)));
 client.addEventListener("connection-changed", showConnection);

@@ -1,10 +1,9 @@
 // @ts-check
 // The cards on the page, brought up to date once a frame however many events came.
 
-import "../elements/picture-card.js";
-
-const NEW_CARDS_A_FRAME = 24;
+const NEW_CARDS_A_FRAME = 8;
 const COUNTDOWN_MS = 500;
+const FETCH_AGAIN_MS = 2000;
 
 /** @typedef {import("./picture.js").Picture} Picture */
 /** @typedef {import("../elements/picture-card.js").PictureCard} PictureCard */
@@ -27,6 +26,17 @@ export class Prints {
     this.#settings = settings;
   }
 
+  /** Fetch the code of the cards: not with the page, so that it opens sooner, but at its first use. */
+  async prepare() {
+    try {
+      await import("../elements/picture-card.js");
+      await import("../elements/picture-viewer.js");
+      if (this.#changed.size) this.#schedule();
+    } catch {
+      setTimeout(() => this.prepare(), FETCH_AGAIN_MS); // no server just now; it will be back
+    }
+  }
+
   /** @param {Picture} picture */
   show(picture) {
     this.#changed.set(picture.key, picture);
@@ -38,7 +48,9 @@ export class Prints {
     this.#changed.delete(key);
     const card = this.#cards.get(key);
     this.#cards.delete(key);
-    card?.parentElement?.remove();
+    const item = card?.parentElement;
+    if (item?.contains(document.activeElement)) focusBeside(item);
+    item?.remove();
     this.#schedule();
   }
 
@@ -53,6 +65,7 @@ export class Prints {
 
   #flush() {
     this.#frame = 0;
+    if (!customElements.get("picture-viewer")) return this.prepare();
     let room = NEW_CARDS_A_FRAME;
     for (const [key, picture] of this.#changed) {
       const isNew = !this.#cards.has(key);
@@ -82,4 +95,10 @@ export class Prints {
     this.#cards.set(key, card);
     return card;
   }
+}
+
+/** The keyboard goes on where it was: at the next card, or the one before. @param {Element} item */
+function focusBeside(item) {
+  const neighbour = item.nextElementSibling ?? item.previousElementSibling;
+  /** @type {HTMLElement | null | undefined} */ (neighbour?.querySelector(".card-remove"))?.focus();
 }

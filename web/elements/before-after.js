@@ -33,6 +33,8 @@ export class BeforeAfter extends HTMLElement {
     split.addEventListener("input", () => this.#show(), { signal });
     const before = part(this, ".before");
     before.addEventListener("error", () => this.toggleAttribute("only-after", true), { signal });
+    const after = part(this, ".after");
+    after.addEventListener("load", () => this.toggleAttribute("loaded", true), { signal });
     this.#show();
   }
 
