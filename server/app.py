@@ -17,9 +17,9 @@ from redis.asyncio import Redis
 
 from pool import Lane, LaneSettings, Limits
 from server.config import Settings
-from server.edge import page
 from server.edge.health import HealthHandler
 from server.edge.images import ImageHandler
+from server.edge.page import PageHandler, get_recipe_schema
 from server.edge.problems import tell_problems
 from server.edge.status import StatusHandler
 from server.edge.upload import UploadHandler
@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 # Bytes of a refused body are read for this long, so that the client sees the answer, not a reset.
 _LINGER_S = 2.0
+# After the grace: how long those who still wait for an answer may hold up the end.
+_SHUTDOWN_S = 2.0
 
 
 class Service:
@@ -82,6 +84,7 @@ class Service:
             data_dir / "spool",
             max_upload_bytes=settings.upload.max_upload_bytes,
             stall_timeout_s=settings.upload.stall_timeout_s,
+            refuse_if_low=self.storage.refuse_if_low,
         )
         self.spool.prepare()
         self.queue = JobQueue(
@@ -177,12 +180,18 @@ class Service:
         await self.feed.connected.wait()
         await self.leases.take_back()
         await self.intake.sweep_leftovers()
+        self._own(self.intake.run(), "intake")
         self._own(self.leases.run(), "leases")
         self._own(self.progress.run(), "progress")
         self._own(self.dispatcher.run(), "dispatcher")
         self._own(self.lanes.run(), "lanes")
         self._own(Janitor(self.queue, self.storage).run(), "janitor")
-        runner = web.AppRunner(self._application(), access_log=None, lingering_time=_LINGER_S)
+        runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            lingering_time=_LINGER_S,
+            shutdown_timeout=_SHUTDOWN_S,
+        )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         server = self._settings.server
@@ -194,6 +203,7 @@ class Service:
         upload = UploadHandler(self.intake, self.feed, self._settings)
         status = StatusHandler(self.queue, self.feed, self._settings.upload)
         images = ImageHandler(self.queue, self.storage)
+        page = PageHandler()
         app = web.Application(middlewares=[tell_problems])
         app.add_routes(
             [
@@ -206,7 +216,7 @@ class Service:
                 web.get("/image/{id}", images.get),
                 web.get("/image/{id}/{variant}", images.get),
                 web.get("/ws", self.sockets.serve),
-                web.get("/schema/recipe", page.get_recipe_schema),
+                web.get("/schema/recipe", get_recipe_schema),
                 web.get("/livez", self.health.get_livez),
                 web.get("/readyz", self.health.get_readyz),
                 web.get("/health", self.health.get_health),

@@ -1,22 +1,25 @@
-"""The page under a strict Content-Security-Policy, and the schema that its form is drawn from."""
+"""The page under a strict Content-Security-Policy, and the schema that its form is drawn from.
 
+Its files are few and small: they are read and packed once, and no request names a path.
+"""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
+from importlib.resources.abc import Traversable
 
-from aiohttp import web
+from aiohttp import ETag, web
 
 from pool import Recipe
 from server.edge.reply import reply
 from server.refusals import NotFound
 
-_FOLDER = Path(str(files("web")))
 _MEDIA_TYPES = {
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".svg": "image/svg+xml",
-    ".json": "application/json",
-    ".webmanifest": "application/manifest+json",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
 }
 _HEADERS = {
     "Content-Security-Policy": (
@@ -28,33 +31,63 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding",
 }
 
 
-async def get_page(request: web.Request) -> web.StreamResponse:
-    """The Darkroom."""
-    return _file("index.html")
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file of the page, plain and packed."""
+
+    media_type: str
+    plain: bytes
+    packed: bytes
+    etag: str
 
 
-async def get_asset(request: web.Request) -> web.StreamResponse:
-    """A module, a style or an icon of the page."""
-    return _file(request.match_info["path"])
+class PageHandler:
+    """Serves what lies in web/."""
+
+    def __init__(self) -> None:
+        self._assets = dict(_read(files("web")))
+
+    async def get_page(self, request: web.Request) -> web.Response:
+        """The Darkroom."""
+        return self._answer(request, "index.html")
+
+    async def get_asset(self, request: web.Request) -> web.Response:
+        """A module, a style or an icon of the page."""
+        return self._answer(request, request.match_info["path"])
+
+    def _answer(self, request: web.Request, name: str) -> web.Response:
+        asset = self._assets.get(name)
+        if asset is None:
+            raise NotFound("The page has no such file.")
+        response = web.Response(headers=_HEADERS | {"Content-Type": asset.media_type})
+        response.etag = asset.etag
+        if ETag(asset.etag) in (request.if_none_match or ()):
+            response.set_status(304)
+        elif "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.headers["Content-Encoding"] = "gzip"
+            response.body = asset.packed
+        else:
+            response.body = asset.plain
+        return response
 
 
-async def get_recipe_schema(request: web.Request) -> web.Response:
+async def get_recipe_schema(_request: web.Request) -> web.Response:
     """What may stand in `options`, as JSON Schema."""
     return reply(Recipe.model_json_schema(by_alias=True), headers={"Cache-Control": "no-cache"})
 
 
-def _file(name: str) -> web.StreamResponse:
-    try:
-        path = (_FOLDER / name).resolve()
-        is_ours = path.is_relative_to(_FOLDER.resolve()) and path.is_file()
-    except (OSError, ValueError) as error:  # a name that no file can have
-        raise NotFound("The page has no such file.") from error
-    media_type = _MEDIA_TYPES.get(path.suffix)
-    if media_type is None or not is_ours:
-        raise NotFound("The page has no such file.")
-    return web.FileResponse(
-        path, headers=_HEADERS | {"Content-Type": f"{media_type}; charset=utf-8"}
-    )
+def _read(folder: Traversable, below: str = "") -> list[tuple[str, Asset]]:
+    found: list[tuple[str, Asset]] = []
+    for entry in folder.iterdir():
+        name = f"{below}{entry.name}"
+        if entry.is_dir():
+            found += _read(entry, f"{name}/")
+        elif media_type := _MEDIA_TYPES.get(name.rpartition(".")[2]):
+            plain = entry.read_bytes()
+            etag = hashlib.sha256(plain).hexdigest()[:32]
+            found.append((name, Asset(media_type, plain, gzip.compress(plain, mtime=0), etag)))
+    return found
