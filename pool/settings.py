@@ -11,7 +11,7 @@ class LaneSettings:
 
     spool: str | None = None
     hard_grace_s: float = 5.0  # after a task's own deadline the child is killed
-    cancel_grace_s: float = 2.0  # some encoders cannot be stopped; then the child is killed
+    cancel_grace_s: float = 0.1  # some encoders cannot be stopped; then the child is killed
     probe_deadline_s: float = 10.0
     start_timeout_s: float = (
         30.0  # the first child of all waits for the fork server to load libvips

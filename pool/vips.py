@@ -16,17 +16,18 @@ LOADERS = (
     "VipsForeignLoadTiffFile",
 )
 
-# From malloc.h. Left alone, glibc raises the size from which it asks the kernel to 32 MiB as
-# pictures come and go, and keeps what they leave: measured 230 to 370 MB, and 60 to 70 with this.
-M_MMAP_THRESHOLD = -3
-MMAP_THRESHOLD_BYTES = 1024 * 1024
+# From malloc.h. libvips starts threads all the time, and glibc gives each a heap of its own
+# that keeps what pictures leave: measured 260 to 380 MB, 80 to 120 with one heap, in no more time.
+# (A fixed M_MMAP_THRESHOLD of 1 MiB leaves 60 to 80, and costs a tenth more CPU in page faults.)
+M_ARENA_MAX = -8
+HEAPS = 1
 
 
 def prepare(concurrency: int) -> None:
     """Call once in a child, before the first picture."""
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):  # musl has none, and gives memory back by itself
-        libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+    if hasattr(libc, "mallopt"):  # glibc only
+        libc.mallopt(M_ARENA_MAX, HEAPS)
     pyvips.concurrency_set(concurrency)
     # Pictures never come twice, so a cache of operations would only hold memory.
     pyvips.cache_set_max(0)
