@@ -68,14 +68,15 @@ async def read_form(request: web.Request, upload: Upload, settings: Settings) ->
         max_bytes=_max_body_bytes(request, settings),
         stall_timeout_s=settings.upload.stall_timeout_s,
     )
-    if request.content_type == "multipart/form-data":
+    media_type = _media_type(request)
+    if media_type == "multipart/form-data":
         form = await _read_multipart(request, body, upload, settings)
-    elif request.content_type.startswith("image/") or "Content-Type" not in request.headers:
+    elif media_type.startswith("image/") or not media_type:
         form = await _read_raw(request, body, upload)
     else:
         raise UnsupportedMedia(
             "Send multipart/form-data with a part named 'file', or the picture itself with a"
-            f" Content-Type of image/…; got {request.content_type}."
+            f" Content-Type of image/…; got {media_type}."
         )
     if upload.seen == 0:
         raise NoFile("Expected at least one part named 'file' with a picture in it.")
@@ -168,9 +169,14 @@ def _well_formed() -> Iterator[None]:
 
 
 def _max_body_bytes(request: web.Request, settings: Settings) -> int:
-    if request.content_type.startswith("multipart/"):
+    if _media_type(request).startswith("multipart/"):
         return settings.upload.max_request_bytes
     return settings.upload.max_upload_bytes
+
+
+def _media_type(request: web.Request) -> str:
+    """request.content_type would parse the header as an e-mail's, anew each time: 1 ms of CPU."""
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _refuse_unknown(name: str, *, known: Sequence[str]) -> None:
