@@ -57,6 +57,7 @@ class Sockets:
 class _Connection:
     def __init__(self, request: web.Request, feed: Feed, settings: LiveSettings) -> None:
         self._request = request
+        self._transport = request.transport  # the request forgets it when it is closed
         self._socket = web.WebSocketResponse(
             heartbeat=settings.ping_s, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
         )
@@ -76,33 +77,32 @@ class _Connection:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     await self._answer(message.data)
         except (TimeoutError, ConnectionError):
-            pass  # it does not take its answers, or went while one was sent; it is let go below
+            pass  # it does not take its answers, or went while one was sent
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
             for watched_id in self._watched:
                 self._feed.unsubscribe(watched_id, self._mailbox)
-            if not self._socket.closed:
-                await self.close(WSCloseCode.POLICY_VIOLATION, "reads too slowly")
-            elif self._socket.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+            if not self._socket.closed or self._socket.close_code == WSCloseCode.ABNORMAL_CLOSURE:
                 self._cut_off()
         return self._socket
 
     async def close(self, code: WSCloseCode, reason: str) -> None:
-        """Say goodbye. One that does not take even this is cut off: closing would wait for it."""
+        """Say goodbye; who does not answer in time, or takes in nothing at all, is cut off."""
         if not self._socket.prepared:
             return
-        try:
-            async with asyncio.timeout(_GOODBYE_S):
-                await self._socket.close(code=code, message=reason.encode())
-        except TimeoutError:
-            log.info("a socket is cut off", reason=reason)
+        # A task of its own: aiohttp lets a wait for the same full buffer be cancelled by another.
+        goodbye = asyncio.create_task(self._socket.close(code=code, message=reason.encode()))
+        await asyncio.wait([goodbye], timeout=_GOODBYE_S)
+        if not goodbye.done() or goodbye.cancelled():
             self._cut_off()
+        goodbye.cancel()
+        await asyncio.gather(goodbye, return_exceptions=True)
 
     def _cut_off(self) -> None:
         """What it has not read is dropped: a transport that is merely closed keeps it for ever."""
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     async def _write(self) -> None:
         """Send what is newest; a browser that does not read for too long is let go."""
@@ -111,7 +111,8 @@ class _Connection:
                 for event in await self._mailbox.take():
                     await self._send(event.payload)
         except TimeoutError:
-            await self.close(WSCloseCode.POLICY_VIOLATION, "reads too slowly")
+            log.info("a socket does not read and is cut off")
+            self._cut_off()
         except ConnectionError:
             return  # the reader ends by itself and tidies up
 

@@ -1,0 +1,5 @@
+"""The servers and clients of the tests of the HTTP side serve here, too."""
+
+from tests.edge.conftest import client, lane, lane_server, small, small_server
+
+__all__ = ["client", "lane", "lane_server", "small", "small_server"]
