@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 # Bytes of a refused body are read for this long, so that the client sees the answer, not a reset.
 _LINGER_S = 2.0
+# Of the request line: `options` of a raw upload stand in it.
+_MAX_LINE_BYTES = 80 * 1024
 # After the grace: how long those who still wait for an answer may hold up the end.
 _SHUTDOWN_S = 2.0
 
@@ -191,6 +193,7 @@ class Service:
             access_log=None,
             lingering_time=_LINGER_S,
             shutdown_timeout=_SHUTDOWN_S,
+            max_line_size=_MAX_LINE_BYTES,
         )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)

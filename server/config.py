@@ -6,7 +6,7 @@ Every part of the service gets its own section and nothing else. config.toml is 
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -22,6 +22,8 @@ from pool import Recipe, RecipeError, parse_recipe
 ENVIRONMENT_PREFIX = "SAFELIGHT_"
 
 _MIB = 1024 * 1024
+
+SourceFormat = Literal["jpeg", "png", "webp", "avif", "heif", "gif", "tiff", "svg"]
 
 
 class SettingsError(Exception):
@@ -61,7 +63,7 @@ class UploadSettings(Section):
 
 
 class LimitSettings(Section):
-    formats: tuple[str, ...] = ("jpeg", "png", "webp", "avif", "heif", "gif", "tiff")
+    formats: tuple[SourceFormat, ...] = ("jpeg", "png", "webp", "avif", "heif", "gif", "tiff")
     max_pixels: int = Field(150_000_000, ge=1)
     max_side: int = Field(65_500, ge=1)
     max_frames: int = Field(500, ge=1)

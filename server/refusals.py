@@ -72,6 +72,18 @@ class NotReady(Refusal):
     status, code, title = 409, "not_ready", "The picture is not ready"
 
 
+class AlreadyEnded(Refusal):
+    """What is asked for comes too late: the job has ended."""
+
+    status, code, title = 409, "already_ended", "The job has ended already"
+
+
+class NotFailed(Refusal):
+    """Only a failed job can be tried again."""
+
+    status, code, title = 409, "not_failed", "The job has not failed"
+
+
 class Gone(Refusal):
     """The picture was here and has expired or was removed."""
 
@@ -88,6 +100,12 @@ class TooManyFiles(Refusal):
     """More files in one request than upload.max_files."""
 
     status, code, title = 413, "too_many_files", "There are too many files in one request"
+
+
+class BatchTooLarge(Refusal):
+    """More pictures in one batch than may wait at all, so that waiting would not help."""
+
+    status, code, title = 413, "batch_too_large", "The batch is larger than the queue"
 
 
 class UnsupportedMedia(Refusal):

@@ -12,7 +12,7 @@ from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.picture import batch_picture, job_details, job_picture
 from server.jobs.queue import JobQueue
 from server.live.feed import Feed
-from server.refusals import BadRequest, Gone, NotFound, NotReady
+from server.refusals import AlreadyEnded, BadRequest, Gone, NotFailed, NotFound
 
 
 class StatusHandler:
@@ -59,20 +59,20 @@ class StatusHandler:
         if state is None:
             raise _unknown(some_id)
         if state not in (JobState.CANCELLED, JobState.PROCESSING):
-            raise NotReady(f"The job has ended already: it is {state}.")
+            raise AlreadyEnded(f"The job is {state}.")
         subject = await self._await_end(some_id, self._settings.sync_wait_s)
         return await self._answer(subject)
 
     async def retry_job(self, request: web.Request) -> web.Response:
         """Queue a failed job again."""
         job_id = request.match_info["id"]
-        state = await self._queue.retry(job_id)
+        is_queued, state = await self._queue.retry(job_id)
         if state is None:
             raise _unknown(job_id)
         if state is JobState.EXPIRED:
             raise Gone("The picture itself is gone; upload it again.")
-        if state is not JobState.QUEUED:
-            raise NotReady(f"Only a failed job can be tried again; this one is {state}.")
+        if not is_queued:
+            raise NotFailed(f"The job is {state}.")
         return reply(job_picture(await self._look_at_job(job_id)), status=202)
 
     async def _await_end(self, some_id: str, wait_s: float) -> Job | Batch:

@@ -38,5 +38,15 @@ def set_up_logs(level: str, log_format: str) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
+    handler.addFilter(_without_traceback_of_bad_requests)
     root.setLevel(level.upper())
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)  # our middleware logs requests
+
+
+def _without_traceback_of_bad_requests(record: logging.LogRecord) -> bool:
+    """aiohttp logs malformed HTTP as an error of ours; anyone could fill the log with it."""
+    error = record.exc_info[0] if record.exc_info else None
+    if error is not None and error.__module__ == "aiohttp.http_exceptions":
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.exc_info = None
+    return True

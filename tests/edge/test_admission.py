@@ -87,8 +87,12 @@ async def test_a_batch_that_does_not_fit_is_refused_whole(
     lane_server: ServerProcess, lane: ClientSession
 ) -> None:
     async with busy_lane(lane, lane_server):
+        async with lane.post(
+            "/upload", data=form(("first.jpg", PICTURE)), headers=AT_ONCE
+        ) as first:
+            assert first.status == 202
         before = traces(lane_server)
-        files = [(f"{number}.jpg", PICTURE) for number in range(MAX_DEPTH + 1)]
+        files = [(f"{number}.jpg", PICTURE) for number in range(MAX_DEPTH)]
         async with lane.post("/upload", data=form(*files)) as response:
             found = await problem(response)
         after = traces(lane_server)
@@ -96,6 +100,23 @@ async def test_a_batch_that_does_not_fit_is_refused_whole(
     assert (found["status"], found["code"]) == (429, "queue_full")
     assert int(response.headers["Retry-After"]) >= 1
     assert after == before
+
+
+async def test_a_batch_that_can_never_fit_is_not_told_to_come_again(
+    start_server: StartServer,
+) -> None:
+    server = start_server(SAFELIGHT_QUEUE__MAX_DEPTH="3")
+    files = [(f"{number}.jpg", PICTURE) for number in range(4)]
+    async with (
+        ClientSession(server.url) as client,
+        client.post("/upload", data=form(*files)) as response,
+    ):
+        found = await problem(response)
+
+    assert (found["status"], found["code"]) == (413, "batch_too_large")
+    assert (found["limit"], found["actual"]) == (3, 4)
+    assert "Retry-After" not in response.headers
+    assert traces(server).files == frozenset()
 
 
 async def test_a_full_queue_refuses_before_reading_the_body(
