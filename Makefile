@@ -9,7 +9,7 @@ PIP_COMPILE := .venv/bin/pip-compile --quiet --no-config --generate-hashes --str
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	--build-deps-for=editable
 
-.PHONY: serve test check bench lock chromium clean
+.PHONY: serve test check bench chaos lock chromium clean
 .DELETE_ON_ERROR:
 
 ## serve: install what the service needs (once) and run it; ARGS="--port 9000" goes to it
@@ -30,6 +30,11 @@ check: .venv/dev.stamp
 ## bench: the service beside bare libvips, in one run; PHOTOS=folder chooses the pictures
 bench: .venv/dev.stamp
 	.venv/bin/python -m bench throughput $(if $(PHOTOS),--photos $(PHOTOS)) $(ARGS)
+
+## chaos: 2,000 uploads under 200 kills, then 10,000 jobs; about ten minutes; docs/robustness.md
+chaos: .venv/dev.stamp
+	.venv/bin/python -m bench chaos $(ARGS)
+	.venv/bin/python -m bench soak
 
 ## lock: choose the newest versions that pyproject.toml allows and write them down with their hashes
 # PIP_CONFIG_FILE and PIP_FIND_LINKS: what pip is told on this machine must not decide what is locked.

@@ -122,6 +122,7 @@ class Service:
     async def _build_pool(self) -> None:
         settings = self._settings
         limits = Limits(**settings.limits.model_dump())
+        assets = _assets(settings)
         budget_bytes = settings.pool.memory_budget_bytes or memory_budget_bytes()
         probe = await self._start_lanes()
         self.intake = Intake(
@@ -130,7 +131,8 @@ class Service:
             queue=self.queue,
             probe=probe,
             limits=limits,
-            budget_bytes=budget_bytes,
+            budget_bytes=min(budget_bytes, settings.pool.memory_kill_bytes),
+            assets=assets,
         )
         self.carrier = Carrier(
             queue=self.queue,
@@ -140,6 +142,7 @@ class Service:
             settings=settings.queue,
             limits=limits,
             deadline_s=settings.pool.deadline_s,
+            assets=assets,
         )
         self.dispatcher = Dispatcher(
             self.queue,
@@ -160,6 +163,7 @@ class Service:
         pool = self._settings.pool
         settings = LaneSettings(
             spool=str(self.spool.folder),
+            read_only=tuple(_assets(self._settings).values()),
             hard_grace_s=pool.hard_grace_s,
             max_tasks_per_child=pool.max_tasks_per_child,
             max_rss_bytes=pool.max_rss_bytes,
@@ -274,6 +278,11 @@ class Service:
 
 class PartDied(Exception):
     """A part that must live as long as the process has ended."""
+
+
+def _assets(settings: Settings) -> dict[str, str]:
+    """Names of watermarks and fonts, and where their files lie."""
+    return {name: str(path.resolve()) for name, path in settings.assets.items()}
 
 
 def _node_name(data_dir: Path) -> str:

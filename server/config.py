@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FilePath, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +23,7 @@ ENVIRONMENT_PREFIX = "SAFELIGHT_"
 
 _MIB = 1024 * 1024
 
+AssetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 SourceFormat = Literal["jpeg", "png", "webp", "avif", "heif", "gif", "tiff", "svg"]
 
 
@@ -141,6 +142,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     live: LiveSettings = LiveSettings()
     presets: dict[str, Annotated[Recipe, BeforeValidator(_checked_recipe)]] = {}
+    assets: dict[AssetName, FilePath] = {}
 
     @classmethod
     def settings_customise_sources(

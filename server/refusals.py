@@ -128,6 +128,13 @@ PICTURE_FAULTS: dict[str, tuple[int, str]] = {
     "too_many_frames": (422, "The picture has too many frames"),
     "output_too_large": (422, "The result would be too large"),
     "crop_outside": (422, "The crop lies outside the picture"),
+    "page_outside": (422, "The file has no such page"),
+    "drawing_too_large": (422, "The drawing is too large"),
+    "max_bytes_too_small": (422, "The result cannot be made so small"),
+    "region_outside": (422, "The region lies outside the picture"),
+    "asset_not_found": (422, "The watermark does not exist"),
+    "asset_unreadable": (422, "The watermark cannot be used"),
+    "font_not_found": (422, "The font does not exist"),
     "corrupt_image": (422, "The picture is damaged"),
     "needs_too_much_memory": (422, "The picture needs more memory than there is"),
 }

@@ -3,6 +3,7 @@
 import typer
 
 from server.cli import jobs
+from server.cli.convert import convert
 from server.cli.serve import serve
 
 cli = typer.Typer(
@@ -12,6 +13,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.command()(serve)
+cli.command()(convert)
 cli.add_typer(jobs.cli, name="jobs")
 
 

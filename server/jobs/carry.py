@@ -5,7 +5,8 @@ Whatever happens ends in exactly one move: settled, or given back for another at
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
@@ -39,6 +40,12 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+_REPLACED = "its lane was replaced"
+_NODE_LOST = "its node was lost"
+# A job that never began is innocent, but not for ever: something about it may end each worker.
+_UNBEGUN_WITHOUT_BLAME = 5
+_HAND_BACK_S = 5.0
+
 
 class Carrier:
     """Carries claimed jobs through lanes to their end."""
@@ -53,6 +60,7 @@ class Carrier:
         settings: QueueSettings,
         limits: Limits,
         deadline_s: float,
+        assets: Mapping[str, str],
     ) -> None:
         self._queue = queue
         self._spool = spool
@@ -61,15 +69,23 @@ class Carrier:
         self._settings = settings
         self._limits = limits
         self._deadline_s = deadline_s
+        self._assets = assets
+        self._renewed_at = time.monotonic()
 
-    async def carry(self, lane: Lane, jobs: Sequence[Job]) -> None:
+    def note_renewal(self) -> None:
+        """The leases of all that is carried are good for another `lease_s` from now."""
+        self._renewed_at = time.monotonic()
+
+    async def carry(self, lane: Lane, jobs: Sequence[Job], threads: int = 1) -> None:
         """Develop a group of jobs in one lane, one after the other, and settle each."""
         with ExitStack() as stack:
             tasks: dict[str, Task] = {}
             for job in jobs:
-                workdir = stack.enter_context(self._spool.workdir(job.job_id, job.token))
                 try:
-                    tasks[job.job_id] = await self._task(job, workdir)
+                    workdir = stack.enter_context(self._spool.workdir(job.job_id, job.token))
+                    tasks[job.job_id] = await self._task(job, workdir, threads)
+                except FileNotFoundError:
+                    await self._original_is_gone(job)
                 except OSError as error:
                     await self._storage_failed(job, error)
                 else:
@@ -85,38 +101,62 @@ class Carrier:
             case Outcome():
                 await self._finish(job, ending)
             case NotStarted():
-                await self._give_back(job, blame="none", reason="its lane was replaced")
+                is_strange = job.history.count(_REPLACED) >= _UNBEGUN_WITHOUT_BLAME
+                await self._give_back(job, blame="loss" if is_strange else "none", reason=_REPLACED)
             case ChildDied():
                 await self._give_back(job, blame="attempt", reason=ending.reason)
 
     async def recover(self, jobs: Sequence[Job]) -> None:
         """Requeue jobs whose node died while it had them."""
         for job in jobs:
-            await self._give_back(job, blame="loss", reason="its node was lost")
+            await self._give_back(job, blame="loss", reason=_NODE_LOST)
 
     async def hand_back(self, jobs: Sequence[Job]) -> None:
-        """Requeue what is unfinished when this node stops."""
-        for job in jobs:
-            await self._queue.requeue(job, delay_s=0, blame="none", reason="the node stopped")
+        """Requeue what is unfinished when this node stops. Without Redis the next start does it."""
+        try:
+            async with asyncio.timeout(_HAND_BACK_S):
+                for job in jobs:
+                    await self._queue.requeue(
+                        job, delay_s=0, blame="none", reason="the node stopped"
+                    )
+        except (RedisError, OSError) as error:
+            log.warning("jobs are not handed back", jobs=len(jobs), error=str(error))
 
-    async def _task(self, job: Job, workdir: Path) -> Task:
+    async def _task(self, job: Job, workdir: Path, threads: int) -> Task:
         source = workdir / "source"
         await self._storage.fetch(job.original_key, source)
+        recipe = _recipe(job)
         outputs = workdir / "out"
         outputs.mkdir()
         return Task(
             job_id=job.job_id,
             attempt=job.token,
             source=str(source),
-            recipe=_recipe(job),
+            recipe=recipe,
             workdir=str(outputs),
             limits=self._limits,
             deadline_s=self._deadline_s,
+            threads=threads,
+            assets={**self._assets, **await self._watermark(recipe, workdir)},
         )
+
+    async def _watermark(self, recipe: Recipe, workdir: Path) -> dict[str, str]:
+        """A picture made here before, brought beside the one it marks; {} where it is gone."""
+        if recipe.watermark is None or recipe.watermark.image_id is None:
+            return {}
+        marked = await self._queue.look(recipe.watermark.image_id)
+        if not isinstance(marked, Job) or not marked.variants:
+            return {}
+        path = workdir / "watermark"
+        await self._storage.fetch(marked.variants[0].key, path)
+        return {recipe.watermark.source: str(path)}
 
     async def _finish(self, job: Job, outcome: Outcome) -> None:
         if outcome.fault is not None:
             await self._fail(job, outcome.fault, outcome)
+            return
+        if not await self._is_still_ours(job):
+            log.warning("job was no longer ours", job_id=job.job_id, attempt=job.attempts)
             return
         self._progress.note(job.job_id, Stage.STORING, 99)
         try:
@@ -129,6 +169,8 @@ class Carrier:
             "timings": orjson.dumps(outcome.timings_ms).decode(),
             "progress": "100",
         }
+        if outcome.look is not None:
+            fields["look"] = orjson.dumps(outcome.look).decode()
         await self._settle(job, JobState.COMPLETED, fields)
 
     async def _fail(self, job: Job, fault: Fault, outcome: Outcome) -> None:
@@ -138,9 +180,19 @@ class Carrier:
         if is_fault_of_picture(fault.code):
             fields["original_key"] = ""
         state = JobState.CANCELLED if fault.code == "cancelled" else JobState.FAILED
-        await self._settle(job, state, fields)
-        if is_fault_of_picture(fault.code):
+        settled = await self._settle(job, state, fields)
+        if settled and is_fault_of_picture(fault.code):
             await self._storage.delete(job.original_key)
+        if not settled and state is JobState.CANCELLED:
+            # Nobody asked: an earlier attempt of it was stopped because its lease was lost.
+            await self._give_back(job, blame="none", reason="it was stopped unasked")
+
+    async def _is_still_ours(self, job: Job) -> bool:
+        """Asked only after a pause: another node may have stored its own result meanwhile."""
+        if time.monotonic() - self._renewed_at < self._settings.lease_s:
+            return True
+        found = await _until_redis_answers(lambda: self._queue.look(job.job_id))
+        return isinstance(found, Job) and found.token == job.token and not found.is_settled
 
     async def _store(self, job: Job, output: Output) -> dict[str, object]:
         path = Path(output.path)
@@ -154,7 +206,15 @@ class Carrier:
             "height": output.height,
             "bytes": output.bytes,
             "digest": output.digest,
+            "frames": output.frames,
+            "quality": output.quality,
         }
+
+    async def _original_is_gone(self, job: Job) -> None:
+        detail = "The picture as it came is no longer in the storage; upload it again."
+        await self._settle(
+            job, JobState.FAILED, {"error_code": "storage_failed", "error_detail": detail}
+        )
 
     async def _storage_failed(self, job: Job, error: OSError) -> None:
         log.error("storage failed", job_id=job.job_id, error=str(error))
@@ -181,7 +241,7 @@ class Carrier:
 
     async def _settle(
         self, job: Job, state: JobState, fields: dict[str, str], *, quarantine: bool = False
-    ) -> None:
+    ) -> bool:
         settled = await _until_redis_answers(
             lambda: self._queue.settle(job, state, fields, quarantine=quarantine)
         )
@@ -193,6 +253,7 @@ class Carrier:
             attempt=job.attempts,
             error=fields.get("error_code"),
         )
+        return settled
 
 
 def _recipe(job: Job) -> Recipe:
@@ -205,7 +266,10 @@ def _exhausted(job: Job, blame: str, reason: str, settings: QueueSettings) -> Fa
         code = "out_of_memory" if reason == "out of memory" else code
         return Fault(code, f"{job.attempts} attempts failed, the last one with: {reason}.")
     if blame == "loss" and job.losses >= settings.max_losses:
-        return Fault("node_lost", f"The server died {job.losses} times with this picture in work.")
+        if reason == _NODE_LOST:
+            detail = f"The server died {job.losses} times with this picture in work."
+            return Fault("node_lost", detail)
+        return Fault("worker_crashed", "Its worker died again and again before it could begin.")
     return None
 
 

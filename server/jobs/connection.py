@@ -1,27 +1,87 @@
 """Connections to Redis: one pool for commands, one client for the feed that never retries."""
 
-from redis.asyncio import Redis
+from typing import Any  # whatever the client packs
+
+from redis.asyncio import (
+    BlockingConnectionPool,
+    Connection,
+    Redis,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+_MOST_CONNECTIONS = 32  # of one node; Redis does one thing at a time anyway
 
 
 def command_client(url: str, *, timeout_s: float) -> Redis:
-    """For commands. A restart of Redis is waited out for about a second; scripts bear repeating."""
-    return Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 4),
-    )
+    """For commands. A restart of Redis is waited out for about a second; scripts bear repeating.
+
+    A Redis that hangs is not asked again: each question would be answered, late and to nobody.
+    """
+    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 4, (RedisConnectionError,))
+    return _client(url, timeout_s=timeout_s, retry=retry)
 
 
 def feed_client(url: str, *, timeout_s: float) -> Redis:
     """For the subscription: a lost connection must be seen, since events were lost with it."""
-    return Redis.from_url(
+    return _client(url, timeout_s=timeout_s, retry=Retry(NoBackoff(), 0))
+
+
+def _client(url: str, *, timeout_s: float, retry: Retry) -> Redis:
+    # A request more waits its turn; the plain pool would raise, and full would look like broken.
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=_MOST_CONNECTIONS,
+        timeout=timeout_s,
         decode_responses=True,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
+        retry=retry,
     )
+    pool.connection_class = _TELLING[pool.connection_class]
+    return Redis.from_pool(pool)
+
+
+class _Telling(AbstractConnection):
+    """Says what is wrong by the right exception: closed, or too late."""
+
+    async def connect_check_health(
+        self, check_health: bool = True, retry_socket_connect: bool = True
+    ) -> None:
+        try:
+            await super().connect_check_health(check_health, retry_socket_connect)
+        except RedisConnectionError as error:
+            # The handshake with one that hangs ends so, and would be tried again.
+            if isinstance(error.__cause__, RedisTimeoutError):
+                raise error.__cause__ from None
+            raise
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:  # by uvloop, when the other side has just gone
+            raise RedisConnectionError("The connection was closed.") from error
+
+
+class _Tcp(_Telling, Connection):
+    pass
+
+
+class _Tls(_Telling, SSLConnection):
+    pass
+
+
+class _Unix(_Telling, UnixDomainSocketConnection):
+    pass
+
+
+_TELLING: dict[type[AbstractConnection], type[AbstractConnection]] = {
+    Connection: _Tcp,
+    SSLConnection: _Tls,
+    UnixDomainSocketConnection: _Unix,
+}

@@ -17,11 +17,16 @@ from server.jobs.queue import JobQueue
 
 log = structlog.get_logger(__name__)
 
-Carry = Callable[[Lane, Sequence[Job]], Coroutine[Any, Any, None]]
+Carry = Callable[[Lane, Sequence[Job], int], Coroutine[Any, Any, None]]  # int: threads
 
 # A job of at most so many pixels ends soon enough to let another wait behind it in the worker.
 _QUICK_PIXELS = 24_000_000
+# A job of so many bytes is worth several threads, if nothing else wants the cores: same size AVIF
+# of 6, 12 and 24 MP ends 18, 27 and 34 % sooner on two; other formats neither gain nor lose.
+_BIG_BYTES = 192 * 1024 * 1024
+_MOST_THREADS = 4  # each takes 8 MiB more
 _POLL_S = 1.0  # for delayed jobs and for a wake that was lost; news come through wake()
+_POLL_LANE_S = 0.05  # while a lane gets a new child, of which nobody tells
 
 
 class Dispatcher:
@@ -34,6 +39,7 @@ class Dispatcher:
         self._budget_bytes = budget_bytes
         self._held: dict[asyncio.Task[None], tuple[Lane, Sequence[Job]]] = {}
         self._is_draining = False
+        self._claiming = asyncio.Lock()
 
     @property
     def held(self) -> list[Job]:
@@ -54,7 +60,9 @@ class Dispatcher:
         """Claim and hand out until drained."""
         while not self._is_draining:
             self._lanes.changed.clear()
-            if not await self._claim_some():
+            async with self._claiming:
+                has_claimed = await self._claim_some()
+            if not has_claimed:
                 await self._wait_for_news()
         await asyncio.Event().wait()  # a part ends only when it is told to
 
@@ -62,6 +70,8 @@ class Dispatcher:
         """Claim no more and let the lanes finish for a while."""
         self._is_draining = True
         self.wake()
+        async with self._claiming:  # what a claim under way still brings is ours to end
+            pass
         if self._held:
             await asyncio.wait(self._held, timeout=grace_s)
 
@@ -87,9 +97,20 @@ class Dispatcher:
         except (RedisError, OSError) as error:
             log.warning("cannot claim jobs", error=str(error))
             return False
+        threads = await self._threads(groups)
         for lane, jobs in zip(room, groups, strict=False):
-            self._hand_out(lane, jobs)
+            self._hand_out(lane, jobs, threads)
         return bool(groups)
+
+    async def _threads(self, groups: Sequence[Sequence[Job]]) -> int:
+        """Several for a big job that has this node to itself and nothing behind it."""
+        if self._held or len(groups) != 1 or groups[0][0].cost_bytes < _BIG_BYTES:
+            return 1
+        try:
+            is_waited_for = await self._queue.expected_wait_s() > 0
+        except (RedisError, OSError):
+            return 1  # it only would have been faster
+        return 1 if is_waited_for else min(self._lanes.most, _MOST_THREADS)
 
     def _room(self) -> list[Lane]:
         """Idle lanes; if there is none, lanes whose only group will soon be done."""
@@ -104,9 +125,9 @@ class Dispatcher:
         }
         return [lane for lane in alive if self._lanes.held_by(lane) == 1 and lane not in slow]
 
-    def _hand_out(self, lane: Lane, jobs: Sequence[Job]) -> None:
+    def _hand_out(self, lane: Lane, jobs: Sequence[Job], threads: int) -> None:
         self._lanes.take(lane)
-        task = asyncio.create_task(self._carry(lane, jobs), name=f"job {jobs[0].job_id}")
+        task = asyncio.create_task(self._carry(lane, jobs, threads), name=f"job {jobs[0].job_id}")
         self._held[task] = (lane, jobs)
         task.add_done_callback(self._carried)
 
@@ -120,8 +141,9 @@ class Dispatcher:
         self.wake()
 
     async def _wait_for_news(self) -> None:
+        is_whole = all(lane.is_alive for lane in self._lanes.all)
         try:
-            async with asyncio.timeout(_POLL_S):
+            async with asyncio.timeout(_POLL_S if is_whole else _POLL_LANE_S):
                 await self._lanes.changed.wait()
         except TimeoutError:
             return

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from pool import Look
+
 BATCH_PREFIX = "batch-"
 
 
@@ -66,6 +68,8 @@ class Variant:
     height: int
     bytes: int
     digest: str
+    frames: int = 1
+    quality: int | None = None  # where it was sought
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Job:
     error_code: str | None
     error_detail: str | None
     variants: tuple[Variant, ...]
+    look: Look | None
     timings_ms: dict[str, float]
     history: tuple[str, ...]
     is_quarantined: bool
@@ -143,6 +148,7 @@ class Job:
             error_code=fields.get("error_code") or None,
             error_detail=fields.get("error_detail") or None,
             variants=tuple(Variant(**one) for one in orjson.loads(fields.get("variants", "[]"))),
+            look=Look(**orjson.loads(fields["look"])) if "look" in fields else None,
             timings_ms=orjson.loads(fields.get("timings", "{}")),
             history=tuple(orjson.loads(fields.get("history", "[]"))),
             is_quarantined="dead" in fields,

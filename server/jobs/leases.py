@@ -44,6 +44,7 @@ class Leases:
         lost, unwanted = await self._queue.renew(
             [(job.job_id, job.token) for job in held], lanes=len(self._lanes.all)
         )
+        self._carrier.note_renewal()
         for job_id in (*lost, *unwanted):
             self._dispatcher.cancel(job_id)
         held_ids = {job.job_id for job in self._dispatcher.held}

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from pool import Look
 from server.jobs.job import Batch, Job, JobState, Variant, iso
+from server.jobs.markup import picture_element
 from server.refusals import fault_title
 
 
@@ -38,10 +40,23 @@ def job_picture(job: Job) -> dict[str, Any]:
 
 
 def result_picture(job: Job) -> dict[str, Any]:
-    """Where a completed job's variants are."""
-    return {
+    """Where a completed job's variants are, what it looks like before, and how a page shows it."""
+    picture: dict[str, Any] = {
         "url": f"/image/{job.job_id}",
         "variants": [_variant_picture(job.job_id, variant) for variant in job.variants],
+        "placeholder": None if job.look is None else _placeholder(job.look),
+    }
+    markup = picture_element(job)
+    return picture | {"html": markup} if markup else picture
+
+
+def _placeholder(look: Look) -> dict[str, Any]:
+    return {
+        "thumbHash": look.thumbhash,
+        "dominantColor": look.dominant_colour,
+        "width": look.width,
+        "height": look.height,
+        "dHash": look.dhash,
     }
 
 
@@ -80,6 +95,8 @@ def _variant_picture(job_id: str, variant: Variant) -> dict[str, Any]:
         "width": variant.width,
         "height": variant.height,
         "bytes": variant.bytes,
+        "frames": variant.frames,
+        "quality": variant.quality,
     }
 
 

@@ -29,8 +29,9 @@ class ProgressBoard:
         try:
             yield
         finally:
-            del self._tokens[job_id]
-            self._newest.pop(job_id, None)
+            if self._tokens.get(job_id) == token:  # else a later attempt is under way here
+                del self._tokens[job_id]
+                self._newest.pop(job_id, None)
 
     def receive(self, progress: Progress) -> None:
         """A worker's report."""
@@ -39,7 +40,8 @@ class ProgressBoard:
 
     def note(self, job_id: str, stage: Stage, percent: int) -> None:
         """How far an open job is."""
-        self._newest[job_id] = (job_id, self._tokens[job_id], stage.value, percent)
+        if job_id in self._tokens:
+            self._newest[job_id] = (job_id, self._tokens[job_id], stage.value, percent)
 
     async def run(self) -> None:
         """Publish for as long as the process lives."""

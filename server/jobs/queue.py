@@ -17,7 +17,7 @@ from server.config import QueueSettings
 from server.jobs import names
 from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.scripts import Scripts
-from server.refusals import QueueFull
+from server.refusals import BatchTooLarge, QueueFull
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +94,12 @@ class JobQueue:
             "batch": batch_id,
             "jobs": [{"id": one.job_id, "fields": one.fields()} for one in arrivals],
         }
+        if len(arrivals) > self._settings.max_depth and not self._spool_limit_bytes:
+            raise BatchTooLarge(
+                f"At most {self._settings.max_depth} pictures may wait; send them in several.",
+                limit=self._settings.max_depth,
+                actual=len(arrivals),
+            )
         arriving_bytes = sum(one.original_bytes for one in arrivals)
         admitted, depth, waiting_bytes, wait_ms = await self._scripts.admit(
             args=[
@@ -142,10 +148,13 @@ class JobQueue:
         return bool(answer == "settled")
 
     async def requeue(self, job: Job, *, delay_s: float, blame: str, reason: str) -> bool:
-        """Give a job back. blame: `attempt` (its own), `loss` (the node's), `none`."""
+        """Give a job back. blame: `attempt` (its own), `loss` (the node's), `none`.
+
+        False: it was no longer ours, or it is cancelled, since somebody had asked for that.
+        """
         delay_ms = math.ceil(delay_s * 1000)
         answer = await self._scripts.requeue(
-            args=[*(job.job_id, job.token, delay_ms, blame, reason)]
+            args=[*(job.job_id, job.token, delay_ms, blame, reason, self._keep_ms)]
         )
         return bool(answer == "requeued")
 
@@ -170,10 +179,10 @@ class JobQueue:
         state = await self._scripts.cancel(args=[job_id, self._keep_ms])
         return JobState(state) if state else None
 
-    async def retry(self, job_id: str) -> JobState | None:
-        """Queue a failed job again; returns `queued` or the state that forbids it."""
-        state = await self._scripts.retry(args=[job_id])
-        return JobState(state) if state else None
+    async def retry(self, job_id: str) -> tuple[bool, JobState | None]:
+        """Queue a failed job again: whether it was, and the state it is in; None: unknown."""
+        is_queued, *state = await self._scripts.retry(args=[job_id])
+        return bool(is_queued), JobState(state[0]) if state else None
 
     async def look(self, some_id: str) -> Job | Batch | None:
         """A job or a batch as it stands."""
@@ -197,9 +206,9 @@ class JobQueue:
         found = await self.look_all(await ids)
         return [job for job in found if isinstance(job, Job)]
 
-    async def due(self, most: int) -> list[Job]:
-        """Settled jobs whose files are to be removed now."""
-        return [Job.from_json(text) for text in await self._scripts.due(args=[most])]
+    async def due(self, most: int) -> list[str]:
+        """Ids of settled jobs whose files are to be removed now."""
+        return [str(one) for one in await self._scripts.due(args=[most])]
 
     async def expire(self, job_id: str) -> None:
         """Note that a job's files are gone."""

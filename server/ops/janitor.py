@@ -5,9 +5,8 @@ import asyncio
 import structlog
 from redis.exceptions import RedisError
 
-from server.jobs.job import Job
 from server.jobs.queue import JobQueue
-from server.storage.storage import Storage
+from server.storage.storage import Storage, original_key
 
 log = structlog.get_logger(__name__)
 
@@ -35,16 +34,15 @@ class Janitor:
         """Remove all that is due; returns how many jobs' files went."""
         removed = 0
         while due := await self._queue.due(_AT_ONCE):
-            for job in due:
-                await self._remove(job)
+            for job_id in due:
+                await self._remove(job_id)
             removed += len(due)
         if removed:
             log.info("removed expired pictures", jobs=removed)
         return removed
 
-    async def _remove(self, job: Job) -> None:
-        for variant in job.variants:
-            await self._storage.delete(variant.key)
-        if job.original_key:
-            await self._storage.delete(job.original_key)
-        await self._queue.expire(job.job_id)
+    async def _remove(self, job_id: str) -> None:
+        """By the id alone: the hash may be forgotten, or not know what a killed server left."""
+        await self._storage.delete(original_key(job_id))
+        await self._storage.delete_results(job_id)
+        await self._queue.expire(job_id)

@@ -1,12 +1,12 @@
 """Storage on the local disk: hard links from the spool, so that no byte is copied."""
 
 import asyncio
-import contextlib
 import os
 import shutil
 from pathlib import Path
 
 from server.refusals import DiskFull
+from server.storage.storage import results_prefix
 
 
 class DiskStorage:
@@ -41,7 +41,12 @@ class DiskStorage:
 
     async def delete(self, key: str) -> None:
         """See Storage.delete."""
-        await asyncio.to_thread(self._remove, key)
+        await asyncio.to_thread((self._folder / key).unlink, missing_ok=True)
+
+    async def delete_results(self, job_id: str) -> None:
+        """See Storage.delete_results."""
+        folder = self._folder / results_prefix(job_id)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     def _link_in(self, key: str, path: Path) -> None:
         target = self._folder / key
@@ -49,18 +54,11 @@ class DiskStorage:
         try:
             target.hardlink_to(path)
         except FileExistsError:  # a second run of the same job: its files replace the first's
-            aside = target.with_name(f".{target.name}.new")
+            aside = path.with_name(f".{path.name}.new")  # where a sweep finds it after a crash
             aside.unlink(missing_ok=True)
             aside.hardlink_to(path)
             aside.replace(target)
         _sync_folder(target.parent)
-
-    def _remove(self, key: str) -> None:
-        path = self._folder / key
-        path.unlink(missing_ok=True)
-        if key.startswith("results/"):  # a folder a job; it goes with its last file
-            with contextlib.suppress(OSError):
-                path.parent.rmdir()
 
 
 def _make_durable_folder(folder: Path) -> None:

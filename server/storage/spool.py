@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,17 +35,25 @@ class Spooled:
 class Spool:
     """Two folders on the same file system as the storage."""
 
-    def __init__(self, folder: Path, *, max_upload_bytes: int, stall_timeout_s: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_upload_bytes: int,
+        stall_timeout_s: float,
+        refuse_if_low: Callable[[], None],
+    ) -> None:
         self.folder = folder
         self.incoming = folder / "incoming"
         self.work = folder / "work"
         self._max_upload_bytes = max_upload_bytes
         self._stall_timeout_s = stall_timeout_s
+        self._refuse_if_low = refuse_if_low
 
     def prepare(self) -> None:
         """Make the folders; what workers left behind is removed, nobody works yet."""
         shutil.rmtree(self.work, ignore_errors=True)
-        self.work.mkdir(parents=True)
+        self.work.mkdir(parents=True, exist_ok=True)
         self.incoming.mkdir(parents=True, exist_ok=True)
 
     async def receive(self, job_id: str, name: str, chunks: AsyncIterator[bytes]) -> Spooled:
@@ -86,6 +94,7 @@ class Spool:
                 self._refuse_too_large(received)
                 block += chunk
                 if len(block) >= _BLOCK_BYTES:
+                    self._refuse_if_low()  # before the disk is full for Redis, too
                     digest.update(block)
                     await file.write(block)
                     block = bytearray()

@@ -28,6 +28,9 @@ class Storage(Protocol):
     async def delete(self, key: str) -> None:
         """Remove a key; one that is not there is fine."""
 
+    async def delete_results(self, job_id: str) -> None:
+        """Remove every result of a job, also of attempts that stored some and did not end."""
+
 
 def original_key(job_id: str) -> str:
     """Where the picture as it came is kept."""
@@ -36,4 +39,9 @@ def original_key(job_id: str) -> str:
 
 def result_key(job_id: str, file_name: str) -> str:
     """Where one output file of a job is kept."""
-    return f"results/{job_id[:2]}/{job_id}/{file_name}"
+    return f"{results_prefix(job_id)}{file_name}"
+
+
+def results_prefix(job_id: str) -> str:
+    """What the keys of all output files of a job begin with."""
+    return f"results/{job_id[:2]}/{job_id}/"

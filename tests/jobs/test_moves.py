@@ -37,6 +37,7 @@ class Moves(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.states: dict[str, JobState] = {}
         self.owners: dict[str, tuple[str, str]] = {}
+        self.asked_to_stop: set[str] = set()
         self.runner.run(self._prepare())
 
     async def _prepare(self) -> None:
@@ -90,6 +91,9 @@ class Moves(RuleBasedStateMachine):
     @rule(one=consumes(held), to=st.sampled_from(ENDS), quarantine=st.booleans())
     def settle(self, one: tuple[str, Job], to: JobState, quarantine: bool) -> None:
         node, job = one
+        if to is JobState.CANCELLED and job.job_id not in self.asked_to_stop:
+            assert not self.runner.run(self.queues[node].settle(job, to, {}))
+            to = JobState.FAILED
         settled = self.runner.run(
             self.queues[node].settle(job, to, {}, quarantine=quarantine and to is JobState.FAILED)
         )
@@ -100,8 +104,10 @@ class Moves(RuleBasedStateMachine):
     def give_back(self, one: tuple[str, Job], blame: str) -> None:
         node, job = one
         queue = self.queues[node]
-        assert self.runner.run(queue.requeue(job, delay_s=0, blame=blame, reason="test"))
-        self.moved(job.job_id, JobState.QUEUED)
+        is_asked = job.job_id in self.asked_to_stop
+        requeued = self.runner.run(queue.requeue(job, delay_s=0, blame=blame, reason="test"))
+        assert requeued is not is_asked
+        self.moved(job.job_id, JobState.CANCELLED if is_asked else JobState.QUEUED)
         assert not self.runner.run(queue.settle(job, JobState.COMPLETED, {}))
         assert not self.runner.run(queue.requeue(job, delay_s=0, blame=blame, reason="test"))
 
@@ -113,6 +119,8 @@ class Moves(RuleBasedStateMachine):
         state = self.runner.run(self.queues["there"].cancel(job_id))
         if self.states[job_id] is JobState.QUEUED:
             self.moved(job_id, JobState.CANCELLED)
+        elif self.states[job_id] is JobState.PROCESSING:
+            self.asked_to_stop.add(job_id)
         assert state is self.states[job_id]
 
     @rule(data=st.data())
@@ -120,9 +128,11 @@ class Moves(RuleBasedStateMachine):
         if not self.states:
             return
         job_id = data.draw(st.sampled_from(list(self.states)))
-        state = self.runner.run(self.queues["there"].retry(job_id))
+        is_queued, state = self.runner.run(self.queues["there"].retry(job_id))
+        assert is_queued == (self.states[job_id] is JobState.FAILED)
         if self.states[job_id] is JobState.FAILED:
             self.moved(job_id, JobState.QUEUED)
+            self.asked_to_stop.discard(job_id)
         assert state is self.states[job_id]
 
     @rule(data=st.data())

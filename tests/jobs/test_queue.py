@@ -220,7 +220,7 @@ async def test_quarantined_job_is_listed_until_it_is_tried_again(
     await queue.settle(job, JobState.FAILED, {"error_code": "worker_crashed"}, quarantine=True)
     quarantined = await redis.xlen("queue:dead")
 
-    assert await queue.retry(job.job_id) is JobState.QUEUED
+    assert await queue.retry(job.job_id) == (True, JobState.QUEUED)
 
     [again] = await claim(queue)
     assert (quarantined, await redis.xlen("queue:dead")) == (1, 0)
@@ -258,6 +258,93 @@ async def test_settled_job_is_due_after_its_time(queue: JobQueue, redis: Redis) 
     due = await queue.due(10)
     await queue.expire(job.job_id)
 
-    assert (before, [one.job_id for one in due]) == ([], [job.job_id])
+    assert (before, due) == ([], [job.job_id])
     assert (await job_of(queue, job.job_id)).status is JobState.EXPIRED
     assert await queue.due(10) == []
+
+
+async def test_forgotten_job_is_still_due_since_its_files_are_there(
+    queue: JobQueue, redis: Redis
+) -> None:
+    await admit(queue, arrival())
+    [job] = await claim(queue)
+    await queue.settle(job, JobState.COMPLETED, {})
+
+    await redis.zadd("expiry", {job.job_id: 1})
+    await redis.delete(f"job:{job.job_id}")
+    due = await queue.due(10)
+    await queue.expire(job.job_id)
+
+    assert due == [job.job_id]
+    assert await queue.due(10) == []
+
+
+async def test_expired_job_is_no_longer_quarantined(queue: JobQueue, redis: Redis) -> None:
+    await admit(queue, arrival())
+    [job] = await claim(queue)
+    await queue.settle(job, JobState.FAILED, {"error_code": "worker_crashed"}, quarantine=True)
+
+    await queue.expire(job.job_id)
+
+    assert (await redis.xlen("queue:dead"), await redis.zcard("failed")) == (0, 0)
+
+
+async def test_that_a_job_expired_is_known_as_long_as_it_was_kept(
+    queue: JobQueue, redis: Redis
+) -> None:
+    await admit(queue, arrival())
+    [job] = await claim(queue)
+
+    await queue.settle(job, JobState.COMPLETED, {})
+
+    assert 119 <= await redis.ttl(f"job:{job.job_id}") <= 120
+
+
+async def test_job_that_its_node_gives_back_after_a_cancel_does_not_run_again(
+    queue: JobQueue,
+) -> None:
+    await admit(queue, arrival())
+    [job] = await claim(queue)
+    await queue.cancel(job.job_id)
+
+    requeued = await queue.requeue(job, delay_s=0, blame="loss", reason="its node was lost")
+
+    assert not requeued
+    assert (await job_of(queue, job.job_id)).status is JobState.CANCELLED
+    assert await claim(queue) == []
+
+
+async def test_job_that_nobody_asked_to_stop_cannot_end_cancelled(queue: JobQueue) -> None:
+    await admit(queue, arrival())
+    [job] = await claim(queue)
+
+    assert not await queue.settle(job, JobState.CANCELLED, {})
+    assert (await job_of(queue, job.job_id)).status is JobState.PROCESSING
+
+
+async def test_late_renewal_of_a_lost_lease_does_not_steal_it_back(
+    redis: Redis, queue: JobQueue
+) -> None:
+    other = await make_queue(redis, node="there")
+    await admit(queue, arrival())
+    [early] = await claim(queue)
+    await other.requeue(early, delay_s=0, blame="loss", reason="its node was lost")
+    [late] = await claim(other)
+
+    answer = await queue.renew([(early.job_id, early.token)], lanes=1)
+
+    assert answer == ([early.job_id], [])
+    [pending] = await redis.xpending_range("queue:interactive", "lanes", "-", "+", 10)
+    assert (pending["message_id"], pending["consumer"]) == (late.entry, "there")
+    assert not await queue.requeue(early, delay_s=0, blame="none", reason="late")
+    assert await other.settle(late, JobState.COMPLETED, {})
+
+
+async def test_claim_goes_on_after_redis_lost_its_data(queue: JobQueue, redis: Redis) -> None:
+    await redis.flushall()
+    await admit(queue, arrival(), queue_class="bulk")
+
+    claimed = await claim(queue)
+
+    assert len(claimed) == 1
+    assert await queue.reclaim(own=True) == claimed

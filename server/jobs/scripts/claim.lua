@@ -59,6 +59,7 @@ local function next_job()
   end
 end
 
+ensure_groups()
 return_delayed()
 -- What waits is spread over all lanes before any lane gets a second job of a group.
 local group_size = math.min(group_most, math.ceil(waiting() / math.max(1, counter('lanes'))))

@@ -13,6 +13,7 @@ local function own(stream)
   return redis.call('XCLAIM', stream, GROUP, node, 0, unpack(ids))
 end
 
+ensure_groups()
 local found = {}
 for _, class in ipairs({ 'interactive', 'bulk' }) do
   local stream = STREAM .. class

@@ -1,16 +1,28 @@
--- Give a job back to the queue: at the front of its client's list, or after a delay.
--- Keys: job:*, batch:*, queue, queue:{class}, delayed, waiting:*, ring:*, served:*; channels events:*, wake.
--- ARGV: id; fencing token; delay in milliseconds; blame: attempt, loss or none; the reason.
--- Returns 'requeued', or 'stale' when the job is no longer this token's.
+-- Give a job back to the queue: at the front of its client's list, or after a delay. One that was
+-- asked to stop meanwhile is cancelled instead.
+-- Keys: job:*, batch:*, queue, queue:{class}, delayed, expiry, waiting:*, ring:*, served:*;
+-- channels events:*, wake.
+-- ARGV: id; fencing token; delay in milliseconds; blame: attempt, loss or none; the reason;
+-- milliseconds to keep a cancelled one.
+-- Returns 'requeued', 'cancelled', or 'stale' when the job is no longer this token's.
 local id, token, delay, blame, reason = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local HISTORY_MOST = 50
 local job = read(JOB .. id)
 if not job or job.token ~= token or job.status ~= 'processing' then return 'stale' end
 
 release(job)
+if job.cancel then
+  move(job, 'cancelled', { 'settled', whole(now_ms()), 'stage', '' })
+  keep(job, tonumber(ARGV[6]))
+  redis.call('HINCRBY', QUEUE, 'cancelled', 1)
+  redis.call('PUBLISH', WAKE, 1)
+  return 'cancelled'
+end
 if blame ~= 'attempt' then redis.call('HINCRBY', JOB .. id, 'attempts', -1) end
 if blame == 'loss' then redis.call('HINCRBY', JOB .. id, 'losses', 1) end
 local history = cjson.decode(job.history or '[]')
 table.insert(history, reason)
+if #history > HISTORY_MOST then table.remove(history, 1) end
 if delay > 0 then
   redis.call('ZADD', DELAYED, whole(now_ms() + delay), id)
 else

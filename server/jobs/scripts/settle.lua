@@ -1,11 +1,13 @@
 -- End a job: result or error, lease, counters, batch, expiry and events in one move.
 -- Keys: job:*, batch:*, queue, queue:{class}, queue:dead, expiry; channel events:*.
 -- ARGV: id; fencing token; new state; milliseconds to keep it; 1 for quarantine; JSON of flat fields.
--- Returns 'settled', or 'stale' when the job is no longer this token's to settle.
+-- Returns 'settled', or 'stale' when the job is no longer this token's to settle, or 'unasked' when
+-- it is to be cancelled though nobody asked for that.
 local id, token, to, keep_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local job = read(JOB .. id)
 if not job or job.token ~= token then return 'stale' end
 if job.status ~= 'processing' then return job.status == to and 'settled' or 'stale' end
+if to == 'cancelled' and not job.cancel then return 'unasked' end
 
 release(job)
 local fields = cjson.decode(ARGV[6])

@@ -118,13 +118,24 @@ local function release(job)
   redis.call('XDEL', STREAM .. job.class, job.entry)
 end
 
--- A settled job is kept for a while and then removed with its files.
+-- A settled job is kept for a while and then removed with its files; that it expired is known for
+-- as long again, a day at most.
 local function keep(job, keep_ms)
   local due = now_ms() + keep_ms
+  local forgotten = whole(due + math.min(keep_ms, 86400000))
   redis.call('ZADD', EXPIRY, whole(due), job.id)
-  redis.call('PEXPIREAT', JOB .. job.id, whole(due + 86400000))
+  redis.call('PEXPIREAT', JOB .. job.id, forgotten)
   if job.batch then
-    redis.call('PEXPIREAT', BATCH .. job.batch, whole(due + 86400000))
-    redis.call('PEXPIREAT', BATCH .. job.batch .. BATCH_JOBS, whole(due + 86400000))
+    redis.call('PEXPIREAT', BATCH .. job.batch, forgotten)
+    redis.call('PEXPIREAT', BATCH .. job.batch .. BATCH_JOBS, forgotten)
+  end
+end
+
+-- A Redis that lost its data while we ran has no consumer groups any more.
+local function ensure_groups()
+  for _, class in ipairs({ 'interactive', 'bulk' }) do
+    if redis.call('EXISTS', STREAM .. class) == 0 then
+      redis.call('XGROUP', 'CREATE', STREAM .. class, GROUP, '0', 'MKSTREAM')
+    end
   end
 end
