@@ -5,37 +5,13 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from pool.steps.colour import ready_for, weighed
+from pool.steps.gravity import COMPASS, Gravity, offset
+from pool.steps.ratio import fit, scaled_side
 from pool.steps.step import Frame, Settings, Side, Size, Step
 
 if TYPE_CHECKING:
     import pyvips
-
-Gravity = Literal[
-    "center",
-    "north",
-    "northeast",
-    "east",
-    "southeast",
-    "south",
-    "southwest",
-    "west",
-    "northwest",
-    "attention",
-    "entropy",
-]
-
-# Halves of the free room left of and above the picture: 0 at the near edge, 1 centred, 2 far.
-COMPASS: dict[str, tuple[int, int]] = {
-    "center": (1, 1),
-    "north": (1, 0),
-    "northeast": (2, 0),
-    "east": (2, 1),
-    "southeast": (2, 2),
-    "south": (1, 2),
-    "southwest": (0, 2),
-    "west": (0, 1),
-    "northwest": (0, 0),
-}
 
 
 class Resize(Settings):
@@ -112,79 +88,57 @@ def apply(image: "pyvips.Image", resize: Resize, frame: Frame) -> "pyvips.Image"
     """Scale, then cut or pad to the announced size."""
     whole = scaled(frame.before, resize)
     if whole == frame.after:
-        return _scale(image, whole)
+        return stretched(image, whole)
     if resize.fit == "contain":
-        return _pad(_scale(image, whole), resize.gravity, frame)
+        return _pad(stretched(image, whole), resize.gravity, frame)
     if whole.width > frame.before.width or whole.height > frame.before.height:
         # Cut first when enlarging: a strip scaled to cover a box could be larger than memory.
-        part = _fit(frame.after, Size(image.width, image.height), is_outside=False)
-        return _scale(_cut(image, part, resize.gravity), frame.after)
-    return _cut(_scale(image, whole), frame.after, resize.gravity)
+        part = fit(frame.after, Size(image.width, image.height), is_outside=False)
+        return stretched(cut(image, part, resize.gravity), frame.after)
+    return cut(stretched(image, whole), frame.after, resize.gravity)
 
 
 def _wanted(before: Size, resize: Resize) -> Size:
     if resize.width is None:
         assert resize.height is not None  # Resize refuses neither
-        return Size(_round(before.width, resize.height, before.height), resize.height)
+        return Size(scaled_side(before.width, resize.height, before.height), resize.height)
     if resize.height is None:
-        return Size(resize.width, _round(before.height, resize.width, before.width))
+        return Size(resize.width, scaled_side(before.height, resize.width, before.width))
     box = Size(resize.width, resize.height)
     if resize.fit == "fill":
         return box
     if resize.fit == "cover":
         box = _covered_box(before, box, enlarge=resize.enlarge)
-    return _fit(before, box, is_outside=resize.fit in ("cover", "outside"))
+    return fit(before, box, is_outside=resize.fit in ("cover", "outside"))
 
 
 def _covered_box(before: Size, box: Size, *, enlarge: bool) -> Size:
     fits = box.width <= before.width and box.height <= before.height
-    return box if enlarge or fits else _fit(box, before, is_outside=False)
+    return box if enlarge or fits else fit(box, before, is_outside=False)
 
 
-def _fit(size: Size, box: Size, *, is_outside: bool) -> Size:
-    """`size` scaled in its ratio to the largest inside the box, or the smallest outside it."""
-    is_wider = size.width * box.height >= size.height * box.width
-    if is_wider != is_outside:
-        return Size(box.width, _round(size.height, box.width, size.width))
-    return Size(_round(size.width, box.height, size.height), box.height)
-
-
-def _round(side: int, numerator: int, denominator: int) -> int:
-    """side * numerator / denominator in whole numbers, halves up, at least 1."""
-    return max(1, (2 * side * numerator + denominator) // (2 * denominator))
-
-
-def _scale(image: "pyvips.Image", target: Size) -> "pyvips.Image":
+def stretched(image: "pyvips.Image", target: Size) -> "pyvips.Image":
+    """The whole image resampled to a size."""
     if (image.width, image.height) == (target.width, target.height):
         return image
     across, down = target.width / image.width, target.height / image.height
-    if not image.hasalpha():
-        return image.resize(across, vscale=down)
-    # Colour under transparent pixels must not bleed into the edges: weigh it by alpha meanwhile.
-    return image.premultiply().resize(across, vscale=down).unpremultiply().cast(image.format)
+    return weighed(image, lambda whole: whole.resize(across, vscale=down))
 
 
-def _cut(image: "pyvips.Image", box: Size, gravity: str) -> "pyvips.Image":
+def cut(image: "pyvips.Image", box: Size, gravity: str) -> "pyvips.Image":
+    """The part of a size that gravity chooses."""
     if gravity not in COMPASS:
         # It looks at the whole picture before it cuts, so the picture is read twice.
         return image.copy_memory().smartcrop(box.width, box.height, interesting=gravity)
-    across, down = COMPASS[gravity]
-    left = (image.width - box.width) * across // 2
-    top = (image.height - box.height) * down // 2
+    left, top = offset(box, Size(image.width, image.height), gravity)
     return image.crop(left, top, box.width, box.height)
 
 
 def _pad(image: "pyvips.Image", gravity: str, frame: Frame) -> "pyvips.Image":
-    red, green, blue = frame.background
-    if image.interpretation == "b-w" and not red == green == blue:
-        image = image.colourspace("srgb")
-    colours = image.bands - (1 if image.hasalpha() else 0)
-    background = [red, green, blue][:colours] + [255] * (image.bands - colours)
-    across, down = COMPASS[gravity]
-    box = frame.after
-    left = (box.width - image.width) * across // 2
-    top = (box.height - image.height) * down // 2
-    return image.embed(left, top, box.width, box.height, extend="background", background=background)
+    image, values = ready_for(image, None, frame.background)
+    left, top = offset(Size(image.width, image.height), frame.after, gravity)
+    size = frame.after.width, frame.after.height
+    return image.embed(left, top, *size, extend="background", background=values)
 
 
 STEP = Step(apply=apply, size=size, scales=True, streams=True)

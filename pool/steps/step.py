@@ -1,7 +1,7 @@
 """What a step is made of: its settings, the sizes around it, and the two functions that do it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -49,6 +49,7 @@ class Frame:
     before: Size
     after: Size
     background: tuple[int, int, int]
+    assets: Mapping[str, str] = field(default_factory=dict)  # names and paths of other files
 
 
 @dataclass(frozen=True, slots=True)

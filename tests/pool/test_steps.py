@@ -6,7 +6,7 @@ import pytest
 import pyvips
 
 from pool import Refused
-from pool.steps import STEPS, Crop, Resize, Rotate, Size
+from pool.steps import STEPS, Crop, Resize, Size
 from pool.steps.resize import size as resized
 from tests.pool.pictures import (
     BLUE,
@@ -223,26 +223,6 @@ def test_flop_mirrors_left_to_right(source: Path) -> None:
     image = only(developed(source, png("flop", True)))
 
     assert are_near(corners(image), [GREEN, RED, WHITE, BLUE], by=1)
-
-
-def test_every_step_tells_its_size_without_pixels() -> None:
-    before = Size(40, 30)
-    settings = {
-        "crop": Crop(x=1, y=2, width=30, height=20),
-        "resize": Resize(width=20),
-        "rotate": Rotate(angle=90),
-        "flip": True,
-        "flop": True,
-    }
-    sizes = {name: step.size(before, settings[name]) for name, step in STEPS.items()}
-
-    assert sizes == {
-        "crop": Size(30, 20),
-        "resize": Size(20, 15),
-        "rotate": Size(30, 40),
-        "flip": before,
-        "flop": before,
-    }
 
 
 def test_crop_refusal_names_what_was_wanted() -> None:
