@@ -8,6 +8,7 @@ from pool.recipe import Recipe, RecipeError, Variant, parse_recipe
 from pool.records import (
     Header,
     Limits,
+    Look,
     Outcome,
     Output,
     ProbeTask,
@@ -24,6 +25,7 @@ __all__ = [
     "Lane",
     "LaneSettings",
     "Limits",
+    "Look",
     "NotStarted",
     "Outcome",
     "Output",

@@ -13,6 +13,7 @@ ALLOWED = {
     ("concurrent.futures.process", "_ResultItem"),
     ("pool.fault", "Fault"),
     ("pool.records", "Header"),
+    ("pool.records", "Look"),
     ("pool.records", "Outcome"),
     ("pool.records", "Output"),
     ("pool.sandbox", "Sandbox"),

@@ -1,4 +1,4 @@
-"""Colours on entry: whatever the picture's colour space, eight-bit sRGB or grey from here on."""
+"""Colours on entry: whatever the picture's colour space, eight-bit sRGB, P3 or grey from here."""
 
 from functools import lru_cache
 from struct import error as StructError
@@ -6,61 +6,89 @@ from struct import unpack_from
 
 import pyvips
 
-# The primaries of sRGB as ICC profiles hold them (adapted to D50), and its curve at two points.
+# The primaries as ICC profiles hold them (adapted to D50), and the curve of both at two points.
 PRIMARIES = {
-    b"rXYZ": (0.4361, 0.2225, 0.0139),
-    b"gXYZ": (0.3851, 0.7169, 0.0971),
-    b"bXYZ": (0.1431, 0.0606, 0.7141),
+    "srgb": {
+        b"rXYZ": (0.4361, 0.2225, 0.0139),
+        b"gXYZ": (0.3851, 0.7169, 0.0971),
+        b"bXYZ": (0.1431, 0.0606, 0.7141),
+    },
+    "p3": {
+        b"rXYZ": (0.5151, 0.2412, -0.0011),
+        b"gXYZ": (0.2919, 0.6922, 0.0419),
+        b"bXYZ": (0.1571, 0.0666, 0.7841),
+    },
 }
 CURVE = {0.1: 0.01002, 0.5: 0.21404}
-PRIMARY_TOLERANCE = 0.002  # Display P3's red is 0.08 away
+PRIMARY_TOLERANCE = 0.002  # Display P3's red is 0.08 away from that of sRGB
 CURVE_TOLERANCE = 0.001  # a plain gamma of 2.2 is 0.0036 away
+PROFILE = "icc-profile-data"
 
 
-def to_srgb(image: pyvips.Image) -> pyvips.Image:
-    """The picture in sRGB or grey, eight bits, with at most one alpha band."""
-    image = _converted(image)
+def to_space(image: pyvips.Image, space: str = "srgb") -> pyvips.Image:
+    """The picture in that space or grey, eight bits, with at most one alpha band."""
+    image = _converted(image, space)
     colours = 1 if image.interpretation == "b-w" else 3
     return image[: colours + 1] if image.bands > colours + 1 else image
 
 
-def _converted(image: pyvips.Image) -> pyvips.Image:
+def with_profile(image: pyvips.Image, space: str) -> pyvips.Image:
+    """A copy that says which space its colours are of, as far as it is not sRGB."""
+    image = image.copy()
+    if space != "srgb" and image.interpretation == "srgb":
+        profile = bytes(pyvips.Operation.call("profile_load", space))
+        image.set_type(pyvips.GValue.blob_type, PROFILE, profile)
+    return image
+
+
+def _converted(image: pyvips.Image, space: str) -> pyvips.Image:
     # A transform costs half as much again as decoding, so it is kept for profiles that differ.
-    if image.get_typeof("icc-profile-data") and not is_srgb(image.get("icc-profile-data")):
-        try:
-            return _transformed(image, embedded=True)
-        except pyvips.Error:
-            image = _without_profile(image)  # broken, or not for this kind of picture: as if none
+    is_there = False
+    if image.get_typeof(PROFILE):
+        profile = image.get(PROFILE)
+        is_there = is_of(profile, space)
+        if not is_there:
+            try:
+                return _transformed(image, space, embedded=True)
+            except pyvips.Error:
+                image = _without_profile(image)  # broken, or not for this picture: as if none
     if image.interpretation == "cmyk":
-        return _transformed(image, input_profile="cmyk")
+        return _transformed(image, space, input_profile="cmyk")
     if image.interpretation in ("b-w", "grey16"):
         return image if image.format == "uchar" else image.colourspace("b-w")
-    is_plain = image.interpretation == "srgb" and image.format == "uchar"
-    return image if is_plain else image.colourspace("srgb")
+    if image.interpretation != "srgb" or image.format != "uchar":
+        image = image.colourspace("srgb")
+    if space == "srgb" or is_there:
+        return image
+    return _transformed(image, space, input_profile="srgb")
 
 
-def _transformed(image: pyvips.Image, **profile: str | bool) -> pyvips.Image:
+def _transformed(image: pyvips.Image, space: str, **profile: str | bool) -> pyvips.Image:
     return image.icc_transform(
-        "srgb", intent="relative", black_point_compensation=True, depth=8, **profile
+        space, intent="relative", black_point_compensation=True, depth=8, **profile
     )
 
 
 def _without_profile(image: pyvips.Image) -> pyvips.Image:
     image = image.copy()
-    image.remove("icc-profile-data")
+    image.remove(PROFILE)
     return image
 
 
-@lru_cache(maxsize=64)
 def is_srgb(profile: bytes) -> bool:
-    """Whether an ICC profile means sRGB, by its primaries and curves: names differ too much."""
+    return is_of(profile, "srgb")
+
+
+@lru_cache(maxsize=64)
+def is_of(profile: bytes, space: str) -> bool:
+    """Whether a profile means that space, by its primaries and curves: names differ too much."""
     try:
         if profile[16:20] != b"RGB ":
             return False
         tags = _tags(profile)
         return all(
             _is_near(unpack_from(">3i", tags[name], 8), wanted)
-            for name, wanted in PRIMARIES.items()
+            for name, wanted in PRIMARIES[space].items()
         ) and all(_is_srgb_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC"))
     except (StructError, KeyError, IndexError, ZeroDivisionError, OverflowError):
         return False  # a table profile, or a broken one: the transform decides

@@ -31,7 +31,7 @@ def _sentence(first: ErrorDetails, schema: Schema) -> str:
     if first["type"] in ("extra_forbidden", "invalid_key"):
         known = ", ".join(_at(schema, first["loc"][:-1]).get("properties", ()))
         return f"expected one of {known}, got this unknown name"
-    got = "nothing" if first["type"] == "missing" else _quoted(first["input"])
+    got = "nothing" if first["type"] == "missing" else quoted(first["input"])
     return f"expected {_wanted(_at(schema, first['loc']))}, got {got}"
 
 
@@ -64,7 +64,8 @@ def _wanted(part: Schema) -> str:
         case "boolean":
             return "true or false"
         case "array":
-            return f"a list of at most {part['maxItems']}"
+            least = f"{part['minItems']} to" if "minItems" in part else "at most"
+            return f"a list of {least} {part['maxItems']}"
         case "string":
             return _wanted_text(part)
     return "an object"
@@ -76,7 +77,8 @@ def _wanted_text(part: Schema) -> str:
     return f"text{example}{pattern}"
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
+    """A value as the client wrote it, cut short."""
     match value:
         case None:
             return "null"

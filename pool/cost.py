@@ -92,7 +92,10 @@ def group_kind(header: Header, recipe: Recipe) -> str:
     """The same text for small jobs of one recipe, which a worker may get together; else ""."""
     outputs = plan_outputs(header, recipe)
     pixels = [header.width * header.height, *(plan.size.pixels for plan in outputs)]
-    is_slow = any(plan.variant.format == "avif" for plan in outputs)
+    is_slow = any(
+        plan.variant.format == "avif" or plan.variant.quality == "auto" or plan.variant.max_bytes
+        for plan in outputs
+    )
     if is_slow or header.frames > 1 or sum(pixels) > _SMALL_PIXELS:
         return ""
     return hashlib.sha256(recipe.canonical().encode()).hexdigest()[:12]

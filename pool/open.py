@@ -1,11 +1,12 @@
-"""A source file as an upright image in sRGB or grey, decoded no larger than needed."""
+"""A source file as an upright image in its colour space, decoded no larger than needed."""
 
 from dataclasses import dataclass
 
 import pyvips
 
-from pool.colour import to_srgb
-from pool.probe import LOADERS
+from pool.colour import to_space
+from pool.frames import each_frame, still
+from pool.probe import LOADERS, PAGED
 from pool.records import Header
 
 # The decoder may shrink while this factor is left to the resampler. Measured on the photographs
@@ -16,26 +17,33 @@ LEFT_TO_RESAMPLER = 1.5
 # of an output pixel.
 LEFT_AFTER_CROP = 2.0
 
+MOST_RENDERED_PIXELS = 50_000_000  # of a drawing, however large it says to be or is wanted
+
 TURNED_OVER = range(3, 9)  # EXIF orientations that need the last line of the file first
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How to open a source: its kind, and by how much the decoder shrinks."""
+    """How to open a source: its kind and part, and by how much the decoder shrinks."""
 
     path: str
     format: str
     orientation: int
-    shrink: int
+    shrink: float  # below 1 for a drawing that is rendered larger than it says
+    page: int = 0
+    frames: int = 1
 
     @property
     def needs_copy(self) -> bool:
-        """Whether the decoded picture must stand in memory to be turned upright."""
-        return self.orientation in TURNED_OVER
+        """Whether the decoded picture must stand in memory to be turned upright or cut apart."""
+        return self.orientation in TURNED_OVER or self.frames > 1
 
 
 def opening(path: str, header: Header, reduction: float, *, is_cropped: bool) -> Opening:
     """Choose the decoder's shrink for a picture needed `reduction` times smaller at most."""
+    if header.format == "svg":
+        largest = (header.width * header.height / MOST_RENDERED_PIXELS) ** 0.5
+        return Opening(path, header.format, 1, max(min(1.0, reduction), largest))
     left = LEFT_AFTER_CROP if is_cropped else LEFT_TO_RESAMPLER
     room = reduction / left
     shrinks = (8, 4, 2) if header.format in ("jpeg", "webp") else ()
@@ -45,16 +53,25 @@ def opening(path: str, header: Header, reduction: float, *, is_cropped: bool) ->
 
 def load(way: Opening) -> pyvips.Image:
     """Open lazily, lines from top to bottom; damage is an error and never a grey area."""
-    shrunk: dict[str, float] = {}
-    if way.shrink > 1:
-        shrunk = {"shrink": way.shrink} if way.format == "jpeg" else {"scale": 1 / way.shrink}
-    return LOADERS[way.format](way.path, access="sequential", fail_on="error", **shrunk)
+    options: dict[str, float] = {}
+    if way.shrink != 1:
+        options = {"shrink": way.shrink} if way.format == "jpeg" else {"scale": 1 / way.shrink}
+    if way.format in PAGED:
+        options |= {"page": way.page} if way.frames == 1 else {"n": way.frames}
+    return LOADERS[way.format](way.path, access="sequential", fail_on="error", **options)
 
 
-def upright(image: pyvips.Image, way: Opening) -> pyvips.Image:
-    """Colours and orientation of a loaded image put right."""
-    image = to_srgb(image)
+def upright(image: pyvips.Image, way: Opening, space: str = "srgb") -> pyvips.Image:
+    """Colours and orientation of a loaded image put right; frames stay one below the other."""
+    image = to_space(image, space)
+    if way.frames > 1:
+        roll = image.copy_memory()
+        if way.orientation == 1:
+            return roll
+        return each_frame(roll, way.frames, lambda frame: frame.autorot())
+    image = still(image)
     if way.orientation == 1:
+        image.remove("orientation")  # none, 1, or a number without meaning
         return image
     # Decoded small, it is cheap to hold; a turn reads across the lines.
     return (image.copy_memory() if way.needs_copy else image).autorot()

@@ -1,15 +1,26 @@
 """What a recipe will give, told from a header alone: the moves to each output, and its size."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pool.fault import Fault, Refused
-from pool.formats import FORMATS
+from pool.formats import ANIMATED, FORMATS, chosen
 from pool.recipe import Recipe, WrittenVariant
 from pool.records import Header, Limits
-from pool.steps import STEPS, Frame, Resize, Size, Step
+from pool.steps import STEPS, Crop, Frame, Resize, Size, Step
 from pool.steps.resize import reduction, scaled
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a picture beside its header."""
+
+    trimmed: Crop | None = None  # the box inside its border, once that was looked for
+    assets: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING_KNOWN = Known()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,12 @@ class Plan:
     base: Size  # after the shared moves
     size: Size  # after all
     background: tuple[int, int, int]
+    frames: int = 1
+
+    @property
+    def pixels(self) -> int:
+        """Of all frames together."""
+        return self.size.pixels * self.frames
 
     @property
     def reduction(self) -> float:
@@ -58,60 +75,89 @@ class Plan:
 
 
 def announce(header: Header, recipe: Recipe) -> tuple[Size, ...]:
-    """The exact size of each of recipe.outputs(); a crop outside the picture raises Refused."""
+    """The exact size of each of recipe.outputs(); a crop outside the picture raises Refused.
+
+    Not exact with trim: the sizes are then those of a picture that has no border.
+    """
     return tuple(plan.size for plan in plan_outputs(header, recipe))
 
 
-def refusal(header: Header, recipe: Recipe, limits: Limits) -> Fault | None:
+def refusal(
+    header: Header, recipe: Recipe, limits: Limits, known: Known = NOTHING_KNOWN
+) -> Fault | None:
     """Why this recipe cannot be done with this picture, told before any work."""
     try:
-        plans = plan_outputs(header, recipe)
+        plans = plan_outputs(header, recipe, known)
     except Refused as refused:
         return refused.fault
+    if recipe.trim is not None and known.trimmed is None:
+        return None  # no size is known yet; the worker asks again when it has found the box
     return next((fault for plan in plans if (fault := _too_large(plan, limits))), None)
 
 
-def plan_outputs(header: Header, recipe: Recipe) -> tuple[Plan, ...]:
+def plan_outputs(header: Header, recipe: Recipe, known: Known = NOTHING_KNOWN) -> tuple[Plan, ...]:
     """One plan for each of recipe.outputs(); a crop outside the picture raises Refused."""
+    if recipe.page is not None and recipe.page >= header.frames:
+        raise Refused(page_outside(header.frames, recipe.page))
+    return tuple(_plan(header, recipe, variant, known) for variant in recipe.outputs())
+
+
+def page_outside(pages: int, page: int) -> Fault:
+    """A page is wanted that the file does not have."""
+    detail = f"page {page} is wanted, counted from 0; the file has {pages}"
+    return Fault("page_outside", detail, limit=pages - 1, actual=page)
+
+
+def frames_used(header: Header, recipe: Recipe) -> int:
+    """How many frames of the source are developed: all of an animation unless one is named."""
+    return header.frames if header.format in ANIMATED and recipe.page is None else 1
+
+
+def _plan(header: Header, recipe: Recipe, variant: WrittenVariant, known: Known) -> Plan:
     source = Size(header.width, header.height)
-    return tuple(_plan(source, recipe, variant) for variant in recipe.outputs())
-
-
-def _plan(source: Size, recipe: Recipe, variant: WrittenVariant) -> Plan:
-    moves = tuple(_moves(source, recipe, variant.resize))
+    moves = tuple(_moves(source, recipe, variant.resize, known))
     order = list(STEPS)
     place = order.index("resize")
     shared = tuple(move for move in moves if order.index(move.name) < place)
+    size = moves[-1].frame.after if moves else source
+    if variant.is_auto:
+        kind = chosen(max(size.width, size.height), has_alpha=header.has_alpha)
+        variant = replace(variant, format=kind)
     return Plan(
         variant=variant,
         shared=shared,
         resize=next((move for move in moves if move.name == "resize"), None),
         finish=tuple(move for move in moves if order.index(move.name) > place),
         base=shared[-1].frame.after if shared else source,
-        size=moves[-1].frame.after if moves else source,
+        size=size,
         background=recipe.background_colour(),
+        frames=frames_used(header, recipe) if FORMATS[variant.format].has_frames else 1,
     )
 
 
-def _moves(size: Size, recipe: Recipe, resize: Resize | None) -> Iterator[Move]:
+def _moves(size: Size, recipe: Recipe, resize: Resize | None, known: Known) -> Iterator[Move]:
+    background = recipe.background_colour()
     for name, step in STEPS.items():
         settings = resize if name == "resize" else getattr(recipe, name)
         if settings is None or settings is False:
             continue
+        if name == "trim" and known.trimmed is not None:
+            settings = known.trimmed
         after = step.size(size, settings)
-        yield Move(name, step, settings, Frame(size, after, recipe.background_colour()))
+        yield Move(name, step, settings, Frame(size, after, background, known.assets))
         size = after
 
 
 def _too_large(plan: Plan, limits: Limits) -> Fault | None:
     name, size, kind = plan.variant.name, plan.size, plan.variant.format
     side, most = max(size.width, size.height), FORMATS[kind].max_side
-    if size.pixels > limits.max_output_pixels:
+    if plan.pixels > limits.max_output_pixels:
+        frames = f" in {plan.frames} frames" if plan.frames > 1 else ""
         detail = (
-            f"variant {name} would have {size.width} x {size.height} pixels, "
-            f"{size.pixels} in all; at most {limits.max_output_pixels} are made"
+            f"variant {name} would have {size.width} x {size.height} pixels{frames}, "
+            f"{plan.pixels} in all; at most {limits.max_output_pixels} are made"
         )
-        return Fault("output_too_large", detail, limits.max_output_pixels, size.pixels)
+        return Fault("output_too_large", detail, limits.max_output_pixels, plan.pixels)
     if side > most:
         detail = f"variant {name} would be {side} pixels long; {kind} holds at most {most}"
         return Fault("output_too_large", detail, most, side)

@@ -5,10 +5,20 @@ from pathlib import Path
 
 import pyvips
 
-from pool.fault import Fault
+from pool.fault import Fault, Refused
+from pool.formats import ANIMATED
+from pool.plan import page_outside
 from pool.records import Header, Limits, ProbeTask
 from pool.sniff import READABLE, SNIFFED_BYTES, sniff
-from pool.vips import decoding_fault
+from pool.svg import sanitised
+from pool.vips import allow_drawings, decoding_fault
+
+
+def load_drawing(path: str, **options: object) -> pyvips.Image:
+    """Rendered from memory, so that nothing in it can be relative to a folder."""
+    allow_drawings()
+    return pyvips.Image.svgload_buffer(sanitised(path), **options)
+
 
 # Any kind of call: each loader has options of its own.
 LOADERS: dict[str, Callable[..., pyvips.Image]] = {
@@ -19,7 +29,10 @@ LOADERS: dict[str, Callable[..., pyvips.Image]] = {
     "heif": pyvips.Image.heifload,
     "gif": pyvips.Image.gifload,
     "tiff": pyvips.Image.tiffload,
+    "svg": load_drawing,
 }
+
+PAGED = ("gif", "webp", "tiff", "heif", "avif")  # loaders that take a page
 
 BITS = {"uchar": 8, "char": 8, "ushort": 16, "short": 16, "double": 64}  # all others: 32
 
@@ -29,10 +42,13 @@ def read_header(task: ProbeTask) -> Header | Fault:
     kind = _kind(task)
     if isinstance(kind, Fault):
         return kind
+    page = {"page": task.page} if task.page and kind in PAGED else {}
     try:
-        header = header_of(LOADERS[kind](task.path, access="sequential"), kind)
+        header = header_of(LOADERS[kind](task.path, access="sequential", **page), kind)
+    except Refused as refused:
+        return refused.fault
     except pyvips.Error as error:
-        return decoding_fault(error)
+        return _page_fault(task, kind) or decoding_fault(error)
     return _passed_limit(header, task.limits) or header
 
 
@@ -67,8 +83,20 @@ def _kind(task: ProbeTask) -> str | Fault:
     return kind
 
 
+def _page_fault(task: ProbeTask, kind: str) -> Fault | None:
+    """Of a page that opens no picture: whether there is such a page at all."""
+    if not task.page or kind not in PAGED:
+        return None
+    first = read_header(ProbeTask(task.path, task.limits))
+    if not isinstance(first, Header) or task.page < first.frames:
+        return None
+    return page_outside(first.frames, task.page)
+
+
 def _passed_limit(header: Header, limits: Limits) -> Fault | None:
     side, pixels = max(header.width, header.height), header.width * header.height
+    if header.format in ANIMATED:
+        pixels *= header.frames
     if side > limits.max_side:
         detail = f"the picture is {side} pixels long; at most {limits.max_side} are taken"
         return Fault("too_many_pixels", detail, limit=limits.max_side, actual=side)

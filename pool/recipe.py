@@ -1,48 +1,29 @@
 """The recipe: what a client wants done with a picture, checked."""
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from pool.complaint import complaint
 from pool.formats import AUTO, FORMATS, FormatName
-from pool.steps import Resize, Settings, Steps
+from pool.steps import Steps
+from pool.variants import AskedFormat, MaxBytes, Quality, Responsive, Variant, WrittenVariant
+
+__all__ = ["Recipe", "RecipeError", "Variant", "WrittenVariant", "parse_recipe"]
 
 MAX_VARIANTS = 16
+MAX_OUTPUTS = 32  # with those of `responsive`
+MAX_PAGE = 100_000
 DEFAULT_VARIANT = "default"
 
-AskedFormat = Literal["auto", FormatName]
-Quality = Annotated[int, Field(ge=1, le=100)]
-QUALITY_TEXT = "1 is smallest, 100 best; each format has its own default; png has no use for it."
-
-
-class Variant(Settings):
-    """One file to write; what it leaves out is taken from the recipe."""
-
-    name: Annotated[
-        str,
-        Field(
-            pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$",
-            description="Small letters, digits, - and _, at most 32; part of the address.",
-            examples=["small"],
-        ),
-    ]
-    resize: Resize | None = Field(default=None, description="In place of the recipe's resize.")
-    format: AskedFormat | None = Field(default=None, description="In place of the recipe's.")
-    quality: Quality | None = Field(default=None, description="In place of the recipe's.")
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenVariant:
-    """A variant with every inherited or default value filled in; quality None: no use for it."""
-
-    name: str
-    resize: Resize | None
-    format: FormatName
-    quality: int | None
+QUALITY_TEXT = (
+    "1 is smallest, 100 best; each format has its own default; png, gif and tiff have no use for "
+    "it. auto is the lowest at which this picture still looks right."
+)
+EFFORT_TEXT = "best is a tenth smaller, at several times the work."
 
 
 class Recipe(Steps):
@@ -56,10 +37,34 @@ class Recipe(Steps):
         default="#ffffff",
         description="Colour of padding, and under transparent parts where a format has none.",
     )
+    color: Literal["srgb", "p3"] = Field(
+        default="srgb",
+        description="Colour space of the files; p3 is wider, and its profile is embedded.",
+    )
+    page: Annotated[int, Field(ge=0, le=MAX_PAGE)] | None = Field(
+        default=None,
+        description="One page of a document or frame of an animation, from 0. Without it: the "
+        "first page, and all frames where the format can show them.",
+    )
     format: AskedFormat = Field(
-        default="auto", description=f"Kind of file to write; auto is {AUTO} for now."
+        default="auto",
+        description=f"Kind of file to write. auto is {AUTO}, without loss for pictures of few "
+        "colours; where it is too long for that, jpeg, or png with transparency.",
     )
     quality: Quality | None = Field(default=None, description=QUALITY_TEXT)
+    lossless: bool = Field(
+        default=False, description="Every pixel as it is: webp, avif; png and tiff always are."
+    )
+    max_bytes: MaxBytes | None = Field(
+        default=None,
+        alias="maxBytes",
+        description="The most a file may have; quality is lowered to fit it, the size never.",
+    )
+    progressive: bool = Field(
+        default=False, description="jpeg that appears whole at once and then sharpens."
+    )
+    palette: bool = Field(default=False, description="png of at most 256 colours.")
+    effort: Literal["normal", "best"] = Field(default="normal", description=EFFORT_TEXT)
     metadata: Literal["strip", "keep"] = Field(
         default="strip",
         description="strip writes none; keep takes EXIF (with its place), XMP, IPTC over.",
@@ -68,21 +73,36 @@ class Recipe(Steps):
     variants: Annotated[tuple[Variant, ...], Field(strict=False, max_length=MAX_VARIANTS)] = Field(
         default=(), description="Several files from one picture; none means one, 'default'."
     )
+    responsive: Responsive | None = Field(
+        default=None, description="More variants: every width in every format, for <picture>."
+    )
 
     @field_validator("variants")
     @classmethod
     def _have_different_names(cls, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
-        names = [variant.name for variant in variants]
-        for name in names:
-            if names.count(name) > 1:
-                wanted = "expected names that differ, got {name} more than once"
-                raise PydanticCustomError("whole", wanted, {"name": repr(name)})
+        _refuse_twice([variant.name for variant in variants])
         return variants
 
+    @model_validator(mode="after")
+    def _outputs_are_possible(self) -> Self:
+        outputs = self.outputs()
+        if len(outputs) > MAX_OUTPUTS:
+            wanted = "expected at most {most} files in all, got {got}"
+            raise PydanticCustomError("whole", wanted, {"most": MAX_OUTPUTS, "got": len(outputs)})
+        _refuse_twice([output.name for output in outputs])
+        for output in outputs:
+            if output.is_lossless and not FORMATS[output.format].can_be_lossless:
+                wanted = "expected a format that can be lossless with lossless, got {format}"
+                raise PydanticCustomError("whole", wanted, {"format": output.format})
+        return self
+
     def outputs(self) -> tuple[WrittenVariant, ...]:
-        """What will be written: the variants, or one named default."""
+        """What will be written: the variants and the responsive ones, or one named default."""
+        variants = self.variants
+        if self.responsive is not None:
+            variants += self.responsive.variants(self.resize)
         return tuple(
-            self._filled(variant) for variant in self.variants or (Variant(name=DEFAULT_VARIANT),)
+            self._filled(variant) for variant in variants or (Variant(name=DEFAULT_VARIANT),)
         )
 
     def background_colour(self) -> tuple[int, int, int]:
@@ -98,13 +118,25 @@ class Recipe(Steps):
         asked = variant.format or self.format
         name: FormatName = AUTO if asked == "auto" else asked
         default = FORMATS[name].quality
-        quality = None if default is None else variant.quality or self.quality or default
+        wanted = variant.quality or self.quality
+        is_lossless = self.lossless if variant.lossless is None else variant.lossless
         return WrittenVariant(
             name=variant.name,
             resize=variant.resize or self.resize,
             format=name,
-            quality=quality,
+            quality=None if default is None or is_lossless else wanted or default,
+            is_lossless=is_lossless,
+            max_bytes=variant.max_bytes or self.max_bytes,
+            is_auto=asked == "auto",
+            is_open=asked == "auto" and wanted is None and not is_lossless,
         )
+
+
+def _refuse_twice(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            wanted = "expected names that differ, got {name} more than once"
+            raise PydanticCustomError("whole", wanted, {"name": repr(name)})
 
 
 class RecipeError(ValueError):
@@ -119,10 +151,15 @@ class RecipeError(ValueError):
         return RecipeError, (self.path, self.detail)
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    return Recipe.model_json_schema()
+
+
 def parse_recipe(value: object) -> Recipe:
     """A decoded JSON value as a recipe; the first thing wrong in it raises RecipeError."""
     try:
         return Recipe.model_validate(value)
     except ValidationError as error:
-        path, detail = complaint(error, Recipe.model_json_schema())
+        path, detail = complaint(error, _schema())
         raise RecipeError(path, detail) from error

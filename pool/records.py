@@ -1,6 +1,7 @@
 """The records that cross the border of a worker process: small, frozen, paths and never pixels."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pool.fault import Fault
@@ -10,6 +11,7 @@ __all__ = [
     "Fault",
     "Header",
     "Limits",
+    "Look",
     "Outcome",
     "Output",
     "ProbeTask",
@@ -44,7 +46,7 @@ class Limits:
 class Header:
     """What a picture says of itself before any pixel is read."""
 
-    format: str  # jpeg, png, webp, avif, heif, gif or tiff
+    format: str  # jpeg, png, webp, avif, heif, gif, tiff or svg
     width: int  # width and height as displayed: after EXIF orientation
     height: int
     bands: int
@@ -57,10 +59,11 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class ProbeTask:
-    """Read the header of the file at `path`."""
+    """Read the header of the file at `path`, or of one of its pages."""
 
     path: str
     limits: Limits
+    page: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Task:
     workdir: str
     limits: Limits
     deadline_s: float
+    threads: int = 1  # of libvips
+    assets: Mapping[str, str] = field(default_factory=dict)  # names in the recipe and their paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,20 @@ class Output:
     height: int
     bytes: int
     digest: str
+    frames: int = 1
+    quality: int | None = None  # what it was written with, where a quality was sought
+    score: float | None = None  # of quality "auto": how near it comes, 100 is the same
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a picture looks like before it is there; of its smallest output."""
+
+    thumbhash: str  # base64
+    dominant_colour: str  # #rrggbb
+    width: int
+    height: int
+    dhash: str  # 64 bits in hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +118,7 @@ class Outcome:
     fault: Fault | None
     timings_ms: dict[str, float]  # keys: decoding, processing, encoding
     peak_rss_bytes: int  # of the worker process, over its life
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"#?RADIANCE", "hdr"),
     (b"qoif", "qoi"),
 )
-READABLE = frozenset({"jpeg", "png", "webp", "avif", "heif", "gif", "tiff"})
+READABLE = frozenset({"jpeg", "png", "webp", "avif", "heif", "gif", "tiff", "svg"})
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
 
 
@@ -50,4 +50,6 @@ def _sniff_brands(head: bytes) -> str | None:
 
 def _is_svg(head: bytes) -> bool:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return text.startswith(b"<svg") or (text.startswith((b"<?xml", b"<!--")) and b"<svg" in text)
+    return text.startswith(b"<svg") or (
+        text.startswith((b"<?xml", b"<!--", b"<!doctype")) and b"<svg" in text
+    )

@@ -75,6 +75,7 @@ class Worker:
         self.has_begun = False  # any task at all
         self._gone = asyncio.Event()
         self._watch = Watch(self._look, settings.watch_every_s)
+        self._quiet_since = 0.0  # since when no task runs though one may wait
         self._verdict: str | None = None  # why we killed it
         self._is_retiring = False
         self.greeting: child.Greeting | None = None
@@ -119,7 +120,10 @@ class Worker:
             future = self._birth.executor.submit(child.run, orders, function)
         except (BrokenExecutor, RuntimeError):  # it died, and the loop has not heard yet
             return [NotStarted() for _ in works]
+        if not self._held:
+            self._quiet_since = time.monotonic()
         self._held |= {held.number: held for held in holds}
+        self._watch.begin()
         future.add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._answered, holds, done)
         )
@@ -184,6 +188,9 @@ class Worker:
         now = time.monotonic()
         if self.greeting and rss_bytes(self.greeting.pid) > self._settings.memory_kill_bytes:
             self.kill("out of memory")
+        is_idle = not any(held.is_running for held in self._held.values())
+        if is_idle and now > self._quiet_since + self._settings.hard_grace_s:
+            self.kill("did not begin")
         for held in self._held.values():
             if held.began_at is None or held.has_ended:
                 continue
@@ -206,6 +213,7 @@ class Worker:
             return  # `live` settles it, when it knows how the child ended
         for held in holds:
             del self._held[held.number]
+        self._quiet_since = time.monotonic()
         self.tasks_done += len(holds)
         answers = done.result() if error is None else (error,) * len(holds)
         for held, answer in zip(holds, answers, strict=True):

@@ -28,7 +28,7 @@ async def test_a_completed_job_tells_its_result(client: ClientSession) -> None:
     job_id = (await upload(client, JPEG))["jobId"]
     status = await status_of(client, job_id)
 
-    assert set(status) == JOB_MEMBERS | {"url", "variants"}
+    assert set(status) == JOB_MEMBERS | {"url", "variants", "placeholder"}
     assert (status["type"], status["status"], status["progress"]) == ("job", "completed", 100)
     assert status["jobId"] == status["imageId"] == job_id
     assert (status["batchId"], status["error"], status["queuePosition"]) == (None, None, None)

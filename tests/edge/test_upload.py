@@ -20,7 +20,7 @@ async def test_one_picture_is_answered_with_its_result(client: ClientSession) ->
         answer = await response.json()
 
     assert response.status == 200
-    assert set(answer) == {"status", "imageId", "jobId", "url", "variants"}
+    assert set(answer) == {"status", "imageId", "jobId", "url", "variants", "placeholder"}
     assert answer["status"] == "completed"
     assert answer["imageId"] == answer["jobId"]
     assert answer["url"] == f"/image/{answer['imageId']}"

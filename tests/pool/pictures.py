@@ -85,6 +85,8 @@ def decoded(path: str) -> pyvips.Image:
         ".png": pyvips.Image.pngload,
         ".webp": pyvips.Image.webpload,
         ".avif": pyvips.Image.heifload,
+        ".gif": pyvips.Image.gifload,
+        ".tif": pyvips.Image.tiffload,
     }
     return loaders[Path(path).suffix](path).copy_memory()
 

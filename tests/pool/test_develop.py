@@ -90,8 +90,8 @@ def test_variants_of_a_picture_too_large_to_hold_are_decoded_again(
 ) -> None:
     path = tmp_path / "source.jpg"
     quarters(400, 300).jpegsave(str(path))
-    monkeypatch.setattr("pool.develop.MOST_HELD_BYTES", 1000)
-    monkeypatch.setattr("pool.develop.MOST_HELD_FOR_PROGRESS_BYTES", 1000)
+    monkeypatch.setattr("pool.prints.MOST_HELD_BYTES", 1000)
+    monkeypatch.setattr("pool.prints.MOST_HELD_FOR_PROGRESS_BYTES", 1000)
     variants = [{"name": "a", "resize": {"width": 300}}, {"name": "b", "resize": {"width": 100}}]
 
     for more in ({}, {"flip": True}, {"flop": True}):

@@ -1,0 +1,29 @@
+"""What one task works with: its order, its reporter, and the clock of its stages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from pool.progress import Reporter
+from pool.records import Stage, Task
+
+
+@dataclass(slots=True)
+class Desk:
+    """One per task."""
+
+    task: Task
+    reporter: Reporter
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, stage: Stage) -> Iterator[None]:
+        """A stage, or more of it; its time adds up."""
+        self.reporter.enter(stage)
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            taken_ms = (perf_counter() - began) * 1000
+            self.timings_ms[stage.value] = self.timings_ms.get(stage.value, 0.0) + taken_ms
