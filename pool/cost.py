@@ -16,8 +16,8 @@ from pool.records import Header
 _MIB = 1 << 20
 _SMALL_PIXELS = 500_000  # done in so few milliseconds that the hop to the worker counts
 
-# A child that has done one picture of 0.3 MP holds 37 to 40 MiB, 45 after a colour profile.
-_WORKER_BYTES = 44 * _MIB
+# A child that has done one picture of 0.3 MP holds 37 to 44 MiB, 48 after a colour profile.
+_WORKER_BYTES = 48 * _MIB
 
 # As pool/open.py and pool/develop.py decide; tests/pool/test_cost.py compares them.
 LEFT_TO_RESAMPLER, LEFT_AFTER_CROP = 1.5, 2.0

@@ -16,7 +16,7 @@ from tests.server_process import ServerProcess
 SLOW = {
     "resize": {"width": 3000, "height": 3000, "fit": "fill"},
     "format": "avif",
-    "variants": [{"name": f"slow{number}"} for number in range(16)],
+    "variants": [{"name": f"slow{number}", "quality": 50 + number} for number in range(16)],
 }
 
 

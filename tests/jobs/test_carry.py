@@ -52,6 +52,7 @@ class Node:
             settings=settings,
             limits=Limits(1, 1, 1, 1, ("jpeg",)),
             deadline_s=1,
+            assets={},
         )
 
     async def admit(self) -> str:

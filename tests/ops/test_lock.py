@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_programs_started_by_the_server_do_not_hold_its_folder(tmp_path: Path) -
     with data_dir_lock(tmp_path):
         child = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, close_fds=False)
 
-    with child, data_dir_lock(tmp_path):
+    with child:
+        wait_until_free(tmp_path)
         assert child.poll() is None
         child.communicate()
+
+
+def wait_until_free(data_dir: Path) -> None:
+    """exec closes what the child shall not have, one after the other: Popen may return before."""
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            with data_dir_lock(data_dir):
+                return
+        except DataDirInUse:
+            if time.monotonic() > deadline:
+                raise
