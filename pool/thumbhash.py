@@ -5,6 +5,7 @@ Written from the description and reference at https://evanw.github.io/thumbhash/
 
 from collections.abc import Sequence
 from math import cos, floor, pi
+from operator import mul
 
 HIGHEST_SIDE = 100
 
@@ -78,7 +79,7 @@ def _transformed(
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
+    return sum(map(mul, one, other))
 
 
 def _packed(nibbles: list[int]) -> bytes:

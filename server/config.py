@@ -105,7 +105,7 @@ class StorageSettings(Section):
 
 
 class LiveSettings(Section):
-    progress_interval_s: float = Field(0.1, gt=0)
+    progress_interval_s: float = Field(0.2, gt=0)
     position_interval_s: float = Field(1.0, gt=0)
     ping_s: float = Field(20.0, gt=0)
     confirm_timeout_s: float = Field(5.0, gt=0)

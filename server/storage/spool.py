@@ -18,7 +18,7 @@ import aiofiles
 from server.refusals import CutShort, EmptyBody, TooLarge, UploadTooSlow
 
 # One write for many network reads: each is a hop to a thread. Small enough to hash in passing.
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
