@@ -3,7 +3,7 @@
 Written from the description and reference at https://evanw.github.io/thumbhash/.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import cos, floor, pi
 from operator import mul
 
@@ -79,7 +79,8 @@ def _transformed(
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(map(mul, one, other))
+    products: Iterator[float] = map(mul, one, other)
+    return sum(products)
 
 
 def _packed(nibbles: list[int]) -> bytes:
