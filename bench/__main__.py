@@ -10,6 +10,7 @@ import typer
 from bench import report
 from bench.scenarios.chaos import Options as ChaosOptions
 from bench.scenarios.chaos import chaos
+from bench.scenarios.lanes import lanes
 from bench.scenarios.memory import memory
 from bench.scenarios.quality import quality
 from bench.scenarios.soak import Options as SoakOptions
@@ -41,6 +42,17 @@ def _throughput(
 ) -> None:
     """Pictures to 800 px WebP at saturation, beside bare libvips."""
     measured = throughput(Options(photos, kind, count, rounds, window))
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
+@app.command("lanes")
+def _lanes(
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """A lane's replacement after a kill, and the hop to its child for small pictures."""
+    measured = lanes()
     report.show(measured)
     if json is not None:
         report.write(measured, json)

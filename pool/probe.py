@@ -76,7 +76,10 @@ def _kind(task: ProbeTask) -> str | Fault:
         return Fault("not_an_image", "expected a picture, got an empty file")
     kind = sniff(head)
     if kind is None:
-        return Fault("not_an_image", "expected a picture, got a file of another kind")
+        return Fault(
+            "not_an_image",
+            f"expected a picture ({', '.join(task.limits.formats)}), got a file of another kind",
+        )
     if kind not in READABLE or kind not in task.limits.formats:
         wanted = ", ".join(task.limits.formats)
         return Fault("unsupported_format", f"expected one of {wanted}, got {kind}")

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from server.ops import tether, valkey_setup
 from server.ops.valkey_setup import LOG, ValkeyFailed
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 START_TIMEOUT_S = 60.0  # reading a large append-only file is part of it
 STOP_TIMEOUT_S = 10.0
@@ -97,7 +97,7 @@ class EmbeddedValkey:
         except BaseException:
             await self._stop()
             raise
-        logger.info("valkey_ready", pid=self.pid, program=str(self._program), url=self.url)
+        log.info("valkey is ready", pid=self.pid, program=str(self._program), url=self.url)
 
     async def _spawn(self) -> Process:
         with (self._folder / LOG).open("ab") as log:
@@ -132,7 +132,7 @@ class EmbeddedValkey:
             started = loop.time()
             code = await self._ended()
             short_lives = 0 if loop.time() - started > STEADY_AFTER_S else short_lives + 1
-            logger.error("valkey_died", ended_with=described(code))
+            log.error("valkey died", ended_with=described(code))
             while not await self._came_back(delay_s(short_lives)):
                 short_lives += 1
             self.restarts += 1
@@ -143,7 +143,7 @@ class EmbeddedValkey:
         try:
             await self._start()
         except ValkeyFailed as error:
-            logger.error("valkey_not_restarted", error=str(error))
+            log.error("valkey was not restarted", error=str(error))
             return False
         return True
 
@@ -168,7 +168,7 @@ class EmbeddedValkey:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await process.wait()
         except TimeoutError:
-            logger.error("valkey_killed", pid=process.pid, after_s=STOP_TIMEOUT_S)
+            log.error("valkey was killed", pid=process.pid, after_s=STOP_TIMEOUT_S)
             process.kill()
             await process.wait()
 

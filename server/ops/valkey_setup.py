@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 FOLDER = "redis"
 CONFIG = "valkey.conf"
@@ -64,7 +64,7 @@ def find_server() -> Path:
             continue
         if _major_version(found) >= LOWEST_MAJOR:
             return Path(found)
-        logger.warning("redis_too_old", program=found, wanted_major=LOWEST_MAJOR)
+        log.warning("redis on PATH is too old", program=found, wanted_major=LOWEST_MAJOR)
     return _server_in_wheel()
 
 
@@ -100,7 +100,7 @@ def _major_version(program: str) -> int:
             [program, "--version"], capture_output=True, text=True, timeout=10, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        logger.warning("redis_does_not_run", program=program, error=str(error))
+        log.warning("redis on PATH does not run", program=program, error=str(error))
         return 0
     version = re.search(r"\bv=(\d+)\.", answer)
     return int(version[1]) if version else 0

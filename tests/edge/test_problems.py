@@ -17,7 +17,7 @@ ERRORS: dict[str, tuple[Exception, int, str]] = {
     "disk": (OSError(errno.ENOSPC, "no space", "/var/data/x"), 507, "disk_full"),
     "redis": (RedisError("connection to /run/redis.sock refused"), 503, "unavailable"),
     "memory": (OutOfMemoryError("OOM command not allowed"), 503, "unavailable"),
-    "defect": (RuntimeError("secret at /root/safelight/app.py"), 500, "internal_error"),
+    "defect": (RuntimeError("secret at /srv/safelight/app.py"), 500, "internal_error"),
     "os": (OSError(errno.EIO, "i/o", "/var/data/x"), 500, "internal_error"),
     "surrogate": (BadRequest("got '\udcff'"), 400, "bad_request"),
     "http": (web.HTTPBadRequest(reason="Bad Request"), 400, "bad_request"),

@@ -76,6 +76,23 @@ async def test_admission_is_all_or_nothing(queue: JobQueue, redis: Redis) -> Non
     assert len(await redis.keys("job:*")) == 45
 
 
+async def test_spool_policy_lets_jobs_wait_on_disk_up_to_its_bytes(redis: Redis) -> None:
+    settings = QueueSettings(max_depth=2, overload="spool", spool_max_bytes=5)
+    queue = JobQueue(redis, settings, node="here", keep_s=60)
+    await queue.prepare()
+    await admit(queue, *(arrival() for _ in range(5)))  # of one byte each
+
+    with pytest.raises(QueueFull) as refusal:
+        await admit(queue, arrival())
+    with pytest.raises(QueueFull):
+        await queue.refuse_if_full()
+    await claim(queue, 4)
+    await admit(queue, arrival())
+
+    assert (refusal.value.limit, refusal.value.actual) == (5, 5)
+    assert "bytes that may wait on disk" in refusal.value.detail
+
+
 async def test_admission_that_is_sent_twice_counts_once(queue: JobQueue) -> None:
     once = arrival()
 
