@@ -118,7 +118,8 @@ class Worker:
         orders = tuple(Order(held.number, held.work.deadline_s, held.work.task) for held in holds)
         try:
             future = self._birth.executor.submit(child.run, orders, function)
-        except (BrokenExecutor, RuntimeError):  # it died, and the loop has not heard yet
+        except (BrokenExecutor, RuntimeError, OSError):
+            # It died, and the loop has not heard yet; or its pipes close at this very moment.
             return [NotStarted() for _ in works]
         if not self._held:
             self._quiet_since = time.monotonic()

@@ -43,7 +43,7 @@ async def test_picture_is_uploaded_watched_and_fetched(client: ClientSession) ->
                 break
 
     assert {event["jobId"] for event in events} == {accepted["jobId"]}
-    assert [event["revision"] for event in events] == sorted({e["revision"] for e in events})
+    assert [event["revision"] for event in events] == sorted(e["revision"] for e in events)
     assert [event["progress"] for event in events] == sorted(e["progress"] for e in events)
     assert events[-1]["progress"] == 100
     assert events[-1]["original"] == {

@@ -67,6 +67,12 @@ class _Telling(AbstractConnection):
         except RuntimeError as error:  # by uvloop, when the other side has just gone
             raise RedisConnectionError("The connection was closed.") from error
 
+    async def can_read(self) -> bool:
+        try:
+            return await super().can_read()
+        except RuntimeError as error:  # as above
+            raise RedisConnectionError("The connection was closed.") from error
+
 
 class _Tcp(_Telling, Connection):
     pass

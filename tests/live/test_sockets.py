@@ -91,7 +91,7 @@ async def test_a_batch_is_told_by_its_counts(
     assert events[-1]["counts"]["completed"] == events[-1]["total"] == 5
     assert "images" not in events[-1]
     revisions = [event["revision"] for event in events]
-    assert revisions == sorted(set(revisions))
+    assert revisions == sorted(revisions)
 
 
 async def test_what_is_no_longer_watched_is_no_longer_told(
