@@ -61,7 +61,10 @@ class Storm:
         except BaseException:
             self._server.close()
             raise
-        assert not self.wrong, f"{len(self.wrong)} answers were wrong: {self.wrong[:5]}"
+        if self.wrong:
+            log = self._server.log_tail()
+            self._server.close()
+            raise AssertionError(f"{len(self.wrong)} answers: {self.wrong[:5]}; the log:\n{log}")
         return self._server
 
     def _session(self) -> ClientSession:
