@@ -64,6 +64,12 @@ class ServerProcess:
         """The end of what it wrote to stderr."""
         return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
 
+    def errors_logged(self) -> str:
+        """What it logged as an error, and what came to stderr beside the log."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        told = [one for one in lines if '"level": "error"' in one or not one.startswith("{")]
+        return "\n".join(told)[-LOG_TAIL_BYTES:]
+
     def close(self) -> None:
         """Leave nothing behind, and say so if something had to be ended by force."""
         try:

@@ -64,7 +64,9 @@ class _Telling(AbstractConnection):
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         try:
             await super().send_packed_command(command, check_health)
-        except RuntimeError as error:  # by uvloop, when the other side has just gone
+        except (RuntimeError, AttributeError) as error:
+            # By uvloop, when the other side has just gone; by the client, when another task
+            # that reads has closed it while this one was about to write.
             raise RedisConnectionError("The connection was closed.") from error
 
     async def can_read(self) -> bool:

@@ -62,9 +62,9 @@ class Storm:
             self._server.close()
             raise
         if self.wrong:
-            log = self._server.log_tail()
+            errors = self._server.errors_logged()
             self._server.close()
-            raise AssertionError(f"{len(self.wrong)} answers: {self.wrong[:5]}; the log:\n{log}")
+            raise AssertionError(f"{len(self.wrong)} answers: {self.wrong[:5]}; errors:\n{errors}")
         return self._server
 
     def _session(self) -> ClientSession:
