@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from pool import Fault, Lane, LaneSettings, Limits, Outcome, Output, Recipe, Task
-from server.config import LimitSettings, PoolSettings
+from server.config.sections import LimitSettings, PoolSettings
 
 _MOST_TRIES = 2  # of one picture, when its worker died or never began
 

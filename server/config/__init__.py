@@ -6,9 +6,9 @@ Every part of the service gets its own section and nothing else. config.toml is 
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FilePath, ValidationError
+from pydantic import BeforeValidator, FilePath, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,100 +18,24 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from pool import Recipe, RecipeError, parse_recipe
+from server.config.sections import (
+    AssetName,
+    ImageSettings,
+    LimitSettings,
+    LiveSettings,
+    PoolSettings,
+    QueueSettings,
+    RedisSettings,
+    ServerSettings,
+    StorageSettings,
+    UploadSettings,
+)
 
 ENVIRONMENT_PREFIX = "SAFELIGHT_"
-
-_MIB = 1024 * 1024
-
-AssetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-SourceFormat = Literal["jpeg", "png", "webp", "avif", "heif", "gif", "tiff", "svg"]
 
 
 class SettingsError(Exception):
     """A setting is unknown or wrong; the message is one line that names it."""
-
-
-class Section(BaseModel):
-    """One table of config.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServerSettings(Section):
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
-    data_dir: Path = Path("data")
-    grace_s: float = Field(20.0, ge=0)
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
-    log_format: str = Field("auto", pattern="^(auto|json|console)$")
-
-
-class RedisSettings(Section):
-    url: str = ""
-    fsync: str = Field("always", pattern="^(always|everysec)$")
-    max_memory_bytes: int = Field(256 * _MIB, ge=16 * _MIB)
-    timeout_s: float = Field(5.0, gt=0)
-
-
-class UploadSettings(Section):
-    max_upload_bytes: int = Field(100 * _MIB, ge=1)
-    max_request_bytes: int = Field(500 * _MIB, ge=1)
-    max_files: int = Field(500, ge=1)
-    max_options_bytes: int = Field(64 * 1024, ge=2)
-    stall_timeout_s: float = Field(30.0, gt=0)
-    sync_wait_s: float = Field(5.0, ge=0)
-    max_wait_s: float = Field(60.0, ge=0)
-
-
-class LimitSettings(Section):
-    formats: tuple[SourceFormat, ...] = ("jpeg", "png", "webp", "avif", "heif", "gif", "tiff")
-    max_pixels: int = Field(150_000_000, ge=1)
-    max_side: int = Field(65_500, ge=1)
-    max_frames: int = Field(500, ge=1)
-    max_output_pixels: int = Field(150_000_000, ge=1)
-
-
-class QueueSettings(Section):
-    max_depth: int = Field(1000, ge=1)
-    overload: str = Field("reject", pattern="^(reject|spool)$")
-    spool_max_bytes: int = Field(4096 * _MIB, ge=1)
-    bulk_share: int = Field(5, ge=2)
-    max_group: int = Field(8, ge=1)
-    lease_s: float = Field(15.0, gt=0)
-    max_attempts: int = Field(3, ge=1)
-    max_losses: int = Field(10, ge=1)
-    retry_delay_s: float = Field(1.0, ge=0)
-
-
-class PoolSettings(Section):
-    min_lanes: int = Field(1, ge=1)
-    max_lanes: int = Field(0, ge=0)
-    grow_wait_s: float = Field(0.5, ge=0)
-    shrink_idle_s: float = Field(60.0, gt=0)
-    memory_budget_bytes: int = Field(0, ge=0)
-    deadline_s: float = Field(60.0, gt=0)
-    hard_grace_s: float = Field(5.0, gt=0)
-    max_tasks_per_child: int = Field(1000, ge=1)
-    max_rss_bytes: int = Field(600 * _MIB, ge=64 * _MIB)
-    memory_kill_bytes: int = Field(2048 * _MIB, ge=128 * _MIB)
-
-
-class ImageSettings(Section):
-    keep_s: int = Field(7 * 24 * 3600, ge=1)
-
-
-class StorageSettings(Section):
-    min_free_bytes: int = Field(256 * _MIB, ge=0)
-
-
-class LiveSettings(Section):
-    progress_interval_s: float = Field(0.2, gt=0)
-    position_interval_s: float = Field(1.0, gt=0)
-    ping_s: float = Field(20.0, gt=0)
-    confirm_timeout_s: float = Field(5.0, gt=0)
-    max_sockets: int = Field(10_000, ge=1)
-    max_watched_per_socket: int = Field(2000, ge=1)
-    send_timeout_s: float = Field(20.0, gt=0)
 
 
 def _checked_recipe(value: object) -> Recipe:

@@ -5,7 +5,7 @@ import asyncio
 import orjson
 from aiohttp import web
 
-from server.config import UploadSettings
+from server.config.sections import UploadSettings
 from server.edge.prefer import wait_parameter
 from server.edge.reply import reply
 from server.jobs.job import Batch, Job, JobState, is_batch_id

@@ -28,7 +28,7 @@ from pool import (
     Task,
     parse_recipe,
 )
-from server.config import QueueSettings
+from server.config.sections import QueueSettings
 from server.jobs.job import Job, JobState
 from server.jobs.progress import ProgressBoard
 from server.jobs.queue import JobQueue

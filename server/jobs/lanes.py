@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from pool import ChildDied, Lane
-from server.config import PoolSettings
+from server.config.sections import PoolSettings
 from server.jobs.queue import JobQueue
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from server.config import QueueSettings
+from server.config.sections import QueueSettings
 from server.jobs import names
 from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.scripts import Scripts

@@ -15,7 +15,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from server.config import LiveSettings
+from server.config.sections import LiveSettings
 from server.jobs import names
 from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.queue import JobQueue

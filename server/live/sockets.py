@@ -12,7 +12,7 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 from redis.exceptions import RedisError
 
-from server.config import LiveSettings
+from server.config.sections import LiveSettings
 from server.live.feed import Feed
 from server.live.mailbox import Mailbox
 from server.refusals import BadRequest, NotFound, Refusal, Unavailable

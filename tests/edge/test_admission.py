@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 from redis.asyncio import Redis
 
-from server.config import QueueSettings
+from server.config.sections import QueueSettings
 from server.jobs import names
 from server.jobs.connection import command_client
 from server.jobs.job import new_batch_id, new_job_id

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from pool import Fault, Lane, Limits, NotStarted, Outcome, Output, Task
-from server.config import QueueSettings
+from server.config.sections import QueueSettings
 from server.jobs.carry import Carrier
 from server.jobs.connection import command_client
 from server.jobs.job import Job, JobState, new_job_id

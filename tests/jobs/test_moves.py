@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 from redis.asyncio import Redis
 
-from server.config import QueueSettings
+from server.config.sections import QueueSettings
 from server.jobs.connection import command_client
 from server.jobs.job import MOVES, SETTLED, Job, JobState, new_job_id
 from server.jobs.queue import Arrival, JobQueue

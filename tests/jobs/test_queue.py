@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from server.config import QueueSettings
+from server.config.sections import QueueSettings
 from server.jobs.connection import command_client
 from server.jobs.job import Batch, Job, JobState, new_batch_id, new_job_id
 from server.jobs.queue import Arrival, JobQueue

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from pool import Lane, LaneSettings, Task, parse_recipe
 from pool.develop import develop
 from pool.kill import Kill
-from server.config import PoolSettings, QueueSettings
+from server.config.sections import PoolSettings, QueueSettings
 from server.jobs.connection import command_client
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job, new_job_id

@@ -4,7 +4,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from server.config import QueueSettings
+from server.config.sections import QueueSettings
 from server.jobs.job import Job, new_job_id
 from server.jobs.queue import Arrival, JobQueue
 

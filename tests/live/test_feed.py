@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from server.config import LiveSettings
+from server.config.sections import LiveSettings
 from server.jobs import names
 from server.jobs.connection import command_client, feed_client
 from server.jobs.job import JobState
