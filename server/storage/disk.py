@@ -3,28 +3,28 @@
 import asyncio
 import os
 import shutil
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Literal
 
-from server.refusals import DiskFull
-from server.storage.storage import results_prefix
+import aiofiles
+
+from server.storage.room import DiskRoom
+from server.storage.storage import StorageFailed, Stored, results_prefix
+
+_PIECE_BYTES = 256 * 1024
+_LIST_AT_ONCE = 1000
 
 
 class DiskStorage:
     """Files below one folder that is on the same file system as the spool."""
 
+    kind = "disk"
+
     def __init__(self, folder: Path, *, min_free_bytes: int) -> None:
         self._folder = folder
-        self._min_free_bytes = min_free_bytes
-
-    def refuse_if_low(self, arriving_bytes: int = 0) -> None:
-        """Say DiskFull before bytes come that would leave too little room."""
-        free = shutil.disk_usage(self._folder).free - arriving_bytes
-        if free < self._min_free_bytes:
-            raise DiskFull(
-                f"{max(0, free)} bytes would be free, {self._min_free_bytes} must stay free.",
-                limit=self._min_free_bytes,
-                actual=max(0, free),
-            )
+        self.refuse_if_low = DiskRoom(folder, min_free_bytes).refuse_if_low
 
     async def put(self, key: str, path: Path) -> None:
         """See Storage.put."""
@@ -39,6 +39,41 @@ class DiskStorage:
         path = self._folder / key
         return path if await asyncio.to_thread(path.is_file) else None
 
+    async def read(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes]:
+        """See Storage.read."""
+        path = self._folder / key
+        if length is not None and length <= _PIECE_BYTES:
+            yield await asyncio.to_thread(_read_at, path, start, length)
+            return
+        async with aiofiles.open(path, "rb") as file:
+            await file.seek(start)
+            left = length
+            while left is None or left > 0:
+                piece = await file.read(_PIECE_BYTES if left is None else min(left, _PIECE_BYTES))
+                if not piece:
+                    break
+                left = None if left is None else left - len(piece)
+                yield piece
+        if left:
+            raise StorageFailed(f"{path.name} is {left} bytes shorter than when it was stored")
+
+    async def head(self, key: str) -> Stored | None:
+        """See Storage.head."""
+        try:
+            found = await asyncio.to_thread((self._folder / key).stat)
+        except FileNotFoundError:
+            return None
+        return _stored(key, found)
+
+    async def objects(self, prefix: str) -> AsyncIterator[Stored]:
+        """See Storage.objects."""
+        found = self._walk(self._folder / prefix)
+        while some := await asyncio.to_thread(lambda: [*islice(found, _LIST_AT_ONCE)]):
+            for one in some:
+                yield one
+
     async def delete(self, key: str) -> None:
         """See Storage.delete."""
         await asyncio.to_thread((self._folder / key).unlink, missing_ok=True)
@@ -47,6 +82,25 @@ class DiskStorage:
         """See Storage.delete_results."""
         folder = self._folder / results_prefix(job_id)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def sign(self, method: Literal["GET", "HEAD", "PUT"], key: str, expires_s: int) -> str:
+        """The disk has no address of its own."""
+        return ""
+
+    async def check(self) -> None:
+        """See Storage.check."""
+        if not await asyncio.to_thread(os.access, self._folder, os.W_OK | os.X_OK):
+            raise StorageFailed(f"{self._folder} cannot be written")
+
+    def _walk(self, folder: Path) -> Iterator[Stored]:
+        for root, _, names in os.walk(folder):
+            for name in names:
+                path = Path(root, name)
+                try:
+                    found = path.stat()
+                except FileNotFoundError:  # removed since its folder was read
+                    continue
+                yield _stored(path.relative_to(self._folder).as_posix(), found)
 
     def _link_in(self, key: str, path: Path) -> None:
         target = self._folder / key
@@ -59,6 +113,21 @@ class DiskStorage:
             aside.hardlink_to(path)
             aside.replace(target)
         _sync_folder(target.parent)
+
+
+def _read_at(path: Path, start: int, length: int) -> bytes:
+    """A small piece in one visit to a thread: opened, read and closed there."""
+    with path.open("rb") as file:
+        file.seek(start)
+        piece = file.read(length)
+    if len(piece) < length:
+        raise StorageFailed(f"{path.name} is shorter than it was when it was stored")
+    return piece
+
+
+def _stored(key: str, found: os.stat_result) -> Stored:
+    etag = f'"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"'
+    return Stored(key, found.st_size, found.st_mtime_ns // 1_000_000, etag)
 
 
 def _make_durable_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiofiles
@@ -67,6 +67,11 @@ class Spool:
             path.unlink(missing_ok=True)
             raise
         return Spooled(job_id, name, path, received, digest)
+
+    async def adopt(self, job_id: str, name: str, path: Path) -> Spooled:
+        """Take a whole, synced file of this disk as if it had come in; it stays there, too."""
+        incoming = self.incoming / job_id
+        return await asyncio.to_thread(_adopted, Spooled(job_id, name, incoming, 0, ""), path)
 
     def discard(self, job_id: str) -> None:
         """Remove an incoming file: its job is admitted or refused."""
@@ -125,3 +130,12 @@ class Spool:
             if not chunk:
                 return
             yield chunk
+
+
+def _adopted(spooled: Spooled, path: Path) -> Spooled:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+    spooled.path.unlink(missing_ok=True)  # of an earlier attempt that was not admitted
+    spooled.path.hardlink_to(path)
+    return replace(spooled, bytes=size, digest=digest)
