@@ -26,7 +26,8 @@ class JobState(StrEnum):
 
 
 MOVES: dict[JobState, tuple[JobState, ...]] = {
-    JobState.QUEUED: (JobState.PROCESSING, JobState.CANCELLED),
+    # To completed: by a result that another job has made meanwhile.
+    JobState.QUEUED: (JobState.PROCESSING, JobState.COMPLETED, JobState.CANCELLED),
     JobState.PROCESSING: (
         JobState.QUEUED,
         JobState.COMPLETED,
@@ -74,7 +75,13 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What Redis knows of one job. Times are milliseconds since 1970 UTC, sizes bytes."""
+    """What Redis knows of one job. Times are milliseconds since 1970 UTC, sizes bytes.
+
+    dedup: digest of the result, "" for one that shares nothing. is_cached: it was completed by what
+    was there already. leader_id: the job that does the work for it, too; maker_id: the one that
+    made its files. source_url, source_image_id: where its picture comes from, if nobody sent it;
+    until it is here, size and format are 0 and "".
+    """
 
     job_id: str
     status: JobState
@@ -106,9 +113,19 @@ class Job:
     error_detail: str | None
     variants: tuple[Variant, ...]
     look: Look | None
+    engines: dict[str, str]
+    """What did the steps that a network can do: ai or classic, by step."""
     timings_ms: dict[str, float]
     history: tuple[str, ...]
     is_quarantined: bool
+    dedup: str = ""
+    private: bool = False
+    is_cached: bool = False
+    expires_in_s: int | None = None
+    leader_id: str | None = None
+    maker_id: str | None = None
+    source_url: str | None = None
+    source_image_id: str | None = None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Job":
@@ -128,12 +145,12 @@ class Job:
             queue_class=fields["class"],
             recipe=fields.get("recipe", ""),
             original_key=fields["original_key"],
-            original_bytes=int(fields["original_bytes"]),
-            original_format=fields["original_format"],
-            width=int(fields["width"]),
-            height=int(fields["height"]),
-            cost_bytes=int(fields["cost"]),
-            digest=fields["digest"],
+            original_bytes=int(fields.get("original_bytes", 0)),
+            original_format=fields.get("original_format", ""),
+            width=int(fields.get("width", 0)),
+            height=int(fields.get("height", 0)),
+            cost_bytes=int(fields.get("cost", 0)),
+            digest=fields.get("digest", ""),
             created_ms=int(fields["created"]),
             started_ms=_maybe_int(fields.get("started")),
             settled_ms=_maybe_int(fields.get("settled")),
@@ -148,10 +165,19 @@ class Job:
             error_code=fields.get("error_code") or None,
             error_detail=fields.get("error_detail") or None,
             variants=tuple(Variant(**one) for one in orjson.loads(fields.get("variants", "[]"))),
+            engines=orjson.loads(fields.get("engines", "{}")),
             look=Look(**orjson.loads(fields["look"])) if "look" in fields else None,
             timings_ms=orjson.loads(fields.get("timings", "{}")),
             history=tuple(orjson.loads(fields.get("history", "[]"))),
             is_quarantined="dead" in fields,
+            dedup=fields.get("dedup", ""),
+            private="private" in fields,
+            is_cached="cached" in fields,
+            expires_in_s=int(fields["expires"]) // 1000 if "expires" in fields else None,
+            leader_id=fields.get("leader") or None,
+            maker_id=fields.get("maker") or None,
+            source_url=fields.get("url"),
+            source_image_id=fields.get("image"),
         )
 
     @property
@@ -169,6 +195,9 @@ class Batch:
     total: int
     counts: dict[str, int]
     created_ms: int
+    is_open: bool = False
+    """More jobs may come: its list is still being read."""
+    client: str = ""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Batch":
@@ -180,6 +209,8 @@ class Batch:
             total=int(fields["total"]),
             counts={state.value: int(fields.get(state.value, 0)) for state in JobState},
             created_ms=int(fields["created"]),
+            is_open="open" in fields,
+            client=fields.get("client", ""),
         )
 
     @property
@@ -189,8 +220,8 @@ class Batch:
 
     @property
     def is_settled(self) -> bool:
-        """Whether all of its jobs have ended."""
-        return self.settled >= self.total
+        """Whether all of its jobs have ended, and no more can come."""
+        return not self.is_open and self.settled >= self.total
 
 
 def iso(milliseconds: int | None) -> str | None:

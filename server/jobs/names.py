@@ -2,7 +2,7 @@
 
 | key                      | type       | holds                                                   |
 | ------------------------ | ---------- | ------------------------------------------------------- |
-| job:{id}                 | hash       | the truth about a job; kept images.keep_s after its end |
+| job:{id}                 | hash       | the truth about a job, until a while after it expired   |
 | batch:{id}               | hash       | numbers of its jobs by state; ends with them            |
 | batch:{id}:jobs          | list       | its jobs' ids in the client's order                     |
 | waiting:{class}:{client} | list       | ids of jobs that one client has waiting                 |
@@ -14,13 +14,31 @@
 | delayed                  | sorted set | jobs before their next attempt, by due ms               |
 | failed                   | sorted set | failed jobs that are still kept, by the ms of their end  |
 | expiry                   | sorted set | settled jobs, by the ms at which their files go         |
+| expiry:originals         | sorted set | settled jobs whose originals go at another time, by ms  |
+| blob:{sha256}            | set        | jobs that hold the original of these bytes              |
+| result:{dedup digest}    | string     | the newest job that makes or has this result            |
+| made:{maker id}          | set        | jobs that show the files which this job has made        |
+| followers:{leader id}    | list       | jobs that end as their leader does, the first one first |
+| trash                    | sorted set | files that nobody holds any more, by the ms to try      |
+| sweep                    | string     | there while no node need look for orphans again         |
+| upload:{id}              | hash       | a picture that a client brings by a URL of its own      |
+| uploads                  | sorted set | those, by the ms at which record and object go          |
+| pending:{client}         | sorted set | one client's unused ones, by the ms their URLs end      |
+| quota:{client}           | hash       | requests and bytes of this window and the one before    |
+| unsettled                | hash       | client -> number of its jobs that wait or are in work   |
+| once:{client}:{digest}   | hash       | an Idempotency-Key: its request and the answer          |
+| journal                  | stream     | jobs that ended, for the records; group `records`       |
+| open                     | sorted set | batches that are read in, by ms of the last sign, or    |
+|                          |            | that shall be stopped (0)                               |
+| fetched:{digest of URL}  | hash       | what a URL led to: digest, etag, modified, at (ms)      |
 | nodes                    | sorted set | node -> ms of its last heartbeat                        |
 | nodes:lanes              | hash       | node -> number of its lanes                             |
 | events:{id}              | channel    | a job or batch, whole, at every change                  |
 | wake                     | channel    | there is work, or room                                  |
 | cancel                   | channel    | id of a running job that shall stop                     |
 
-A class is `interactive` or `bulk`.
+A class is `interactive`, `bulk` or, where networks do the work, `ai`; for URLs that are still to be
+fetched `fetch` or `fetch-bulk`.
 """
 
 JOB = "job:"
@@ -34,7 +52,23 @@ DEAD = "queue:dead"
 QUEUE = "queue"
 DELAYED = "delayed"
 EXPIRY = "expiry"
+ORIGINALS = "expiry:originals"
+BLOB = "blob:"
+RESULT = "result:"
+MADE = "made:"
+FOLLOWERS = "followers:"
+TRASH = "trash"
+SWEEP = "sweep"
 FAILED = "failed"
+OPEN = "open"
+FETCHED = "fetched:"
+UPLOAD = "upload:"
+UPLOADS = "uploads"
+PENDING = "pending:"
+QUOTA = "quota:"
+UNSETTLED = "unsettled"
+ONCE = "once:"
+JOURNAL = "journal"
 NODES = "nodes"
 NODE_LANES = "nodes:lanes"
 EVENTS = "events:"
@@ -42,12 +76,26 @@ WAKE = "wake"
 CANCEL = "cancel"
 
 GROUP = "lanes"
+RECORDS_GROUP = "records"
 CLASSES = ("interactive", "bulk")
+AI_CLASS = "ai"
+LANE_CLASSES = (*CLASSES, AI_CLASS)
+FETCH_CLASSES = ("fetch", "fetch-bulk")
 
 
 def job(job_id: str) -> str:
     """The hash of one job."""
     return JOB + job_id
+
+
+def blob(digest: str) -> str:
+    """The jobs that hold the original of these bytes."""
+    return BLOB + digest
+
+
+def made(maker_id: str) -> str:
+    """The jobs that show the files which this one has made."""
+    return MADE + maker_id
 
 
 def batch_jobs(batch_id: str) -> str:

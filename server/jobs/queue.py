@@ -4,7 +4,7 @@ Nothing here knows of pictures, processes or HTTP.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,26 @@ from redis.exceptions import ResponseError
 from server.config.sections import QueueSettings
 from server.jobs import names
 from server.jobs.job import Batch, Job, JobState, is_batch_id
+from server.jobs.once import Promise
 from server.jobs.scripts import Scripts
-from server.refusals import BatchTooLarge, QueueFull
+from server.jobs.trash import Trash
+from server.refusals import BatchTooLarge, IdempotencyBusy, QueueFull, QuotaExceeded, UploadTaken
 
 log = structlog.get_logger(__name__)
+
+_CANCEL_AT_ONCE = 100  # Redis does nothing else meanwhile
+
+FOLLOWERS_MOST = 100
+"""So many jobs may wait for the work of one; each of its moves moves them, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A checked picture with its recipe, about to be admitted. Sizes in bytes."""
+    """A checked picture with its recipe, about to be admitted. Sizes in bytes.
+
+    original_key: where its own file lies; where the same bytes are held already, that goes.
+    dedup: digest of the result that it shares; "": none.
+    """
 
     job_id: str
     name: str
@@ -37,9 +48,19 @@ class Arrival:
     cost_bytes: int
     group: str
     digest: str
+    dedup: str = ""
+    private: bool = False
+    expires_in_s: int | None = None
+    needs_network: bool = False
 
     def fields(self) -> list[str]:
         """The hash's fields, flat."""
+        rare = {
+            "dedup": self.dedup,
+            "private": "1" if self.private else "",
+            "network": "1" if self.needs_network else "",
+            "expires": str(self.expires_in_s * 1000) if self.expires_in_s is not None else "",
+        }
         return [
             *("name", self.name),
             *("recipe", self.recipe),
@@ -51,6 +72,7 @@ class Arrival:
             *("cost", str(self.cost_bytes)),
             *("group", self.group),
             *("digest", self.digest),
+            *(part for name, value in rare.items() if value for part in (name, value)),
         ]
 
 
@@ -66,16 +88,54 @@ class Load:
 class JobQueue:
     """Admit, claim, settle and what lies between, for one node."""
 
-    def __init__(self, redis: Redis, settings: QueueSettings, *, node: str, keep_s: int) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        settings: QueueSettings,
+        *,
+        node: str,
+        keep_s: int,
+        keep_original_s: int | None = None,
+        most_unsettled: int = 0,
+        has_records: bool = False,
+    ) -> None:
+        """keep_s: results after the end of their job; originals as long if not said otherwise.
+
+        most_unsettled: jobs of one client that may wait or be in work; 0 is any number.
+        has_records: every end of a job goes to the journal, and somebody reads it.
+        """
+        self.most_unsettled = most_unsettled
         self._redis = redis
         self._settings = settings
-        self._scripts = Scripts(redis)
         self._node = node
-        self._keep_ms = keep_s * 1000
+        self.refuse_if_behind: Callable[[], None] = lambda: None
+        """Raises when the ends of jobs cannot be written down, so that no new ones shall come."""
+        self._scripts = Scripts(
+            redis,
+            {
+                "KEEP_MS": keep_s * 1000,
+                "KEEP_ORIGINAL_MS": (keep_s if keep_original_s is None else keep_original_s) * 1000,
+                "FOLLOWERS_MOST": FOLLOWERS_MOST,
+                "FOLLOWING_MOST": settings.max_depth,
+                "HAS_RECORDS": int(has_records),
+            },
+        )
+        self.trash = Trash(redis, self._scripts)
+        """Files that nobody holds any more."""
+
+    @property
+    def scripts(self) -> Scripts:
+        """The moves, for queues beside this one."""
+        return self._scripts
+
+    @property
+    def node(self) -> str:
+        """The name under which this process holds jobs."""
+        return self._node
 
     async def prepare(self) -> None:
         """Make the consumer groups, from the very first entry on, if they are missing."""
-        for queue_class in names.CLASSES:
+        for queue_class in (*names.LANE_CLASSES, *names.FETCH_CLASSES):
             try:
                 await self._redis.xgroup_create(
                     names.stream(queue_class), names.GROUP, id="0", mkstream=True
@@ -85,14 +145,34 @@ class JobQueue:
                     raise
 
     async def admit(
-        self, arrivals: Sequence[Arrival], *, client: str, queue_class: str, batch_id: str | None
-    ) -> None:
-        """Let all of them in, or none: QueueFull says when to come again."""
+        self,
+        arrivals: Sequence[Arrival],
+        *,
+        client: str,
+        queue_class: str,
+        batch_id: str | None,
+        promise: Promise | None = None,
+        brought: tuple[str, int] | None = None,
+    ) -> set[str]:
+        """Let all of them in, or none: QueueFull says when to come again.
+
+        brought: id and token of the presigned upload that ends with this; UploadTaken when
+        another has taken it over.
+
+        promise: what is kept under the Idempotency-Key; IdempotencyBusy when another request has
+        been admitted under it meanwhile.
+
+        Returns the ids of those that are completed already, by results that were there.
+        """
+        self.refuse_if_behind()
         request = {
             "class": queue_class,
             "client": client,
             "batch": batch_id,
             "jobs": [{"id": one.job_id, "fields": one.fields()} for one in arrivals],
+            "most_unsettled": self.most_unsettled,
+            "once": promise,
+            "brought": {"id": brought[0], "token": brought[1]} if brought else None,
         }
         if len(arrivals) > self._settings.max_depth and not self._spool_limit_bytes:
             raise BatchTooLarge(
@@ -100,32 +180,36 @@ class JobQueue:
                 limit=self._settings.max_depth,
                 actual=len(arrivals),
             )
-        arriving_bytes = sum(one.original_bytes for one in arrivals)
-        admitted, depth, waiting_bytes, wait_ms = await self._scripts.admit(
-            args=[
-                *(self._settings.max_depth, self._spool_limit_bytes, arriving_bytes),
-                orjson.dumps(request),
-            ]
+        admitted, depth, waiting_bytes, wait_ms, cached = await self._scripts.admit(
+            args=[self._settings.max_depth, self._spool_limit_bytes, orjson.dumps(request)]
         )
+        self.heed_the_door(admitted, depth, wait_ms, arriving=len(arrivals))
+        if admitted == -3:
+            raise UploadTaken("Another request has taken this upload in.", retry_after_s=1)
         if not admitted:
             raise self._full(depth, waiting_bytes, wait_ms)
+        return set(cached)
 
     async def refuse_if_full(self) -> None:
         """Say QueueFull before a body is read when it can be known. admit() has the last word."""
+        self.refuse_if_behind()
         load = await self._load()
         limit = self._settings.max_depth
         if load.depth >= limit and load.waiting_bytes >= self._spool_limit_bytes:
             raise self._full(load.depth, load.waiting_bytes, limit / 10 * load.drain_ms)
 
-    async def claim(self, wanted: int, *, free_bytes: int, is_idle: bool) -> list[list[Job]]:
+    async def claim(
+        self, wanted: int, *, free_bytes: int, is_idle: bool, networks: int = 0
+    ) -> list[list[Job]]:
         """Take up to `wanted` groups of jobs that fit in `free_bytes`, each job with a new lease.
 
+        At most `networks` of them are jobs that networks work on.
         Jobs of a group are small and alike, to be done one after the other by one worker.
         """
         groups = await self._scripts.claim(
             args=[
                 *(self._node, wanted, free_bytes, int(is_idle)),
-                *(self._settings.bulk_share, self._settings.max_group),
+                *(self._settings.bulk_share, self._settings.max_group, networks),
             ]
         )
         return [[Job.from_json(text) for text in texts] for texts in groups]
@@ -135,13 +219,22 @@ class JobQueue:
         await self._scripts.progress(args=[orjson.dumps(reports)])
 
     async def settle(
-        self, job: Job, state: JobState, fields: dict[str, str], *, quarantine: bool = False
+        self,
+        job: Job,
+        state: JobState,
+        fields: dict[str, str],
+        *,
+        quarantine: bool = False,
+        at_fault: bool = False,
     ) -> bool:
-        """End a job that this node holds. False: it was no longer ours to end."""
+        """End a job that this node holds. False: it was no longer ours to end.
+
+        at_fault: the picture itself is to blame, so that its original is not kept.
+        """
         flat = [part for pair in fields.items() for part in pair]
         answer = await self._scripts.settle(
             args=[
-                *(job.job_id, job.token, state.value, self._keep_ms, int(quarantine)),
+                *(job.job_id, job.token, state.value, int(quarantine), int(at_fault)),
                 orjson.dumps(flat),
             ]
         )
@@ -153,9 +246,7 @@ class JobQueue:
         False: it was no longer ours, or it is cancelled, since somebody had asked for that.
         """
         delay_ms = math.ceil(delay_s * 1000)
-        answer = await self._scripts.requeue(
-            args=[*(job.job_id, job.token, delay_ms, blame, reason, self._keep_ms)]
-        )
+        answer = await self._scripts.requeue(args=[job.job_id, job.token, delay_ms, blame, reason])
         return bool(answer == "requeued")
 
     async def renew(
@@ -176,7 +267,26 @@ class JobQueue:
 
     async def cancel(self, job_id: str) -> JobState | None:
         """Stop a job. The state it is in now, `processing` while its node stops it."""
-        state = await self._scripts.cancel(args=[job_id, self._keep_ms])
+        state = await self._scripts.cancel(args=[job_id])
+        return JobState(state) if state else None
+
+    async def cancel_batch(self, batch_id: str) -> None:
+        """Stop all jobs of a batch, a few at a time; no more can come to it.
+
+        That it shall be so is noted first: when this is broken off, some node goes on with it.
+        """
+        await self._scripts.doom_batch(args=[batch_id])
+        start = 0
+        while await self._scripts.cancel_batch(args=[batch_id, start, start + _CANCEL_AT_ONCE - 1]):
+            start += _CANCEL_AT_ONCE
+        await self._scripts.close_batch(args=[batch_id])
+
+    async def remove(self, job_id: str) -> JobState | None:
+        """Let a picture's time end now: original and results. None: there is no such job.
+
+        `processing`: its node stops it first, and then it goes.
+        """
+        state = await self._scripts.remove(args=[job_id])
         return JobState(state) if state else None
 
     async def retry(self, job_id: str) -> tuple[bool, JobState | None]:
@@ -200,19 +310,19 @@ class JobQueue:
             for one, text in zip(some_ids, texts, strict=True)
         ]
 
-    async def jobs_of(self, batch_id: str) -> list[Job]:
-        """A batch's jobs in the client's order; those that are gone are left out."""
-        ids: Any = self._redis.lrange(names.batch_jobs(batch_id), 0, -1)
+    async def jobs_of(self, batch_id: str, *, first: int = 0, most: int = 0) -> list[Job]:
+        """A batch's jobs in the client's order; those that are gone are left out.
+
+        most: how many, from place `first` on; 0: all of them.
+        """
+        last = first + most - 1 if most else -1
+        ids: Any = self._redis.lrange(names.batch_jobs(batch_id), first, last)
         found = await self.look_all(await ids)
         return [job for job in found if isinstance(job, Job)]
 
-    async def due(self, most: int) -> list[str]:
-        """Ids of settled jobs whose files are to be removed now."""
-        return [str(one) for one in await self._scripts.due(args=[most])]
-
-    async def expire(self, job_id: str) -> None:
-        """Note that a job's files are gone."""
-        await self._scripts.expire(args=[job_id])
+    async def expire_due(self, most: int) -> int:
+        """End the time of what is due, `most` jobs and originals; returns how many there were."""
+        return int(await self._scripts.expire(args=[most]))
 
     async def expected_wait_s(self) -> float:
         """How long a job that came now would wait, by the mean time of a job and all lanes."""
@@ -235,10 +345,30 @@ class JobQueue:
         return self._settings.spool_max_bytes if self._settings.overload == "spool" else 0
 
     async def _load(self) -> "Load":
-        fields = [*map(names.waiting_count, names.CLASSES), "waiting_bytes", "mean_ms", "lanes"]
+        fields = [
+            *map(names.waiting_count, names.LANE_CLASSES),
+            "waiting_bytes",
+            "mean_ms",
+            "lanes",
+        ]
         found = await self._redis.hmget(names.QUEUE, fields)
         *waiting, waiting_bytes, mean_ms, lanes = (int(value or 0) for value in found)
         return Load(sum(waiting), waiting_bytes, (mean_ms or 1000) / max(1, lanes))
+
+    def heed_the_door(self, verdict: int, unsettled: int, wait_ms: float, *, arriving: int) -> None:
+        """Raises what door.lua has found against an admission."""
+        if verdict == -1:
+            raise IdempotencyBusy("The same request was admitted just now.", retry_after_s=1)
+        if verdict != -2:
+            return
+        limit, wait_s = self.most_unsettled, max(1, min(60, math.ceil(wait_ms / 1000)))
+        raise QuotaExceeded(
+            f"Each client may have {limit} jobs that wait or are in work; you have {unsettled} and"
+            f" bring {arriving}. Send it again in {wait_s} s.",
+            limit=limit,
+            actual=unsettled + arriving,
+            retry_after_s=wait_s,
+        )
 
     def _full(self, depth: int, waiting_bytes: int, wait_ms: float) -> QueueFull:
         wait_s = max(1, min(60, math.ceil(wait_ms / 1000)))

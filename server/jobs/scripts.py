@@ -1,5 +1,6 @@
-"""Loads the .lua files: names and moves in front, then what all share, then the script itself."""
+"""Loads the .lua files: names, moves and limits in front, then what all share, then the script."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 
 from redis.asyncio import Redis
@@ -9,12 +10,17 @@ from server.jobs import names
 from server.jobs.job import MOVES
 
 _FOLDER = files("server.jobs") / "scripts"
+_SHARED = ("journal", "shared", "lifetime", "same", "line", "door")
 
 # A full Redis refuses a script as a whole or not at all, never in its middle. New jobs are refused;
 # moves of those that are in may go on, or they would be stuck.
 # https://valkey.io/topics/eval-intro/#eval-flags
 _REFUSED_WHEN_FULL = ""
 _GOES_ON_WHEN_FULL = " flags=allow-oom"
+
+
+def _text(name: str) -> str:
+    return _FOLDER.joinpath(f"{name}.lua").read_text()
 
 
 def _lua_moves() -> str:
@@ -26,17 +32,35 @@ def _lua_moves() -> str:
 
 
 class Scripts:
-    """Every move of a job, one script each."""
+    """Every move of a job, one script each.
 
-    def __init__(self, redis: Redis) -> None:
-        shared = names.lua_constants() + _lua_moves() + _FOLDER.joinpath("shared.lua").read_text()
+    `numbers` are the settings that the scripts know by name, e.g. KEEP_MS.
+    """
+
+    def __init__(self, redis: Redis, numbers: Mapping[str, int]) -> None:
+        constants = "".join(f"local {name} = {value}\n" for name, value in numbers.items())
+        parts = [_text(name) for name in _SHARED]
+        shared = "".join([names.lua_constants(), _lua_moves(), constants, *parts])
 
         def script(name: str, *, flags: str = _GOES_ON_WHEN_FULL) -> AsyncScript:
-            own = _FOLDER.joinpath(f"{name}.lua").read_text()
-            return redis.register_script(f"#!lua{flags}\n{shared}{own}")
+            return redis.register_script(f"#!lua{flags}\n{shared}{_text(name)}")
 
         self.admit = script("admit", flags=_REFUSED_WHEN_FULL)
+        self.upload_open = script("upload_open", flags=_REFUSED_WHEN_FULL)
+        self.upload_take = script("upload_take")
+        self.upload_leave = script("upload_leave")
+        self.upload_forget = script("upload_forget")
+        self.once_begin = script("once_begin", flags=_REFUSED_WHEN_FULL)
+        self.once_end = script("once_end")
+        self.quota = script("quota")
         self.claim = script("claim")
+        self.admit_urls = script("admit_urls", flags=_REFUSED_WHEN_FULL)
+        self.claim_urls = script("claim_urls")
+        self.fetched = script("fetched")
+        self.open_batches = script("open_batches")
+        self.close_batch = script("close_batch")
+        self.doom_batch = script("doom_batch")
+        self.cancel_batch = script("cancel_batch")
         self.progress = script("progress")
         self.settle = script("settle")
         self.requeue = script("requeue")
@@ -45,5 +69,6 @@ class Scripts:
         self.cancel = script("cancel")
         self.retry = script("retry")
         self.look = script("look")
-        self.due = script("due")
         self.expire = script("expire")
+        self.remove = script("remove")
+        self.held = script("held")

@@ -1,10 +1,24 @@
--- Note that a settled job's files are gone.
--- Keys: job:*, batch:*, expiry, failed, queue:dead; channel events:*.
--- ARGV: id.
-local job = read(JOB .. ARGV[1])
-redis.call('ZREM', EXPIRY, ARGV[1])
-redis.call('ZREM', FAILED, ARGV[1])
-if job and job.dead then redis.call('XDEL', DEAD, job.dead) end
-if job and MOVES[job.status] and MOVES[job.status].expired then
-  move(job, 'expired', { 'variants', '[]' })
+-- End the time of settled jobs and of originals that are due.
+-- Keys: expiry, expiry:originals, job:*, batch:*, failed, queue:dead, blob:*, made:*, result:*, trash;
+-- channels events:*.
+-- ARGV: at most how many of each. Returns how many there were.
+local now = whole(now_ms())
+local function due(set)
+  return redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, ARGV[1])
 end
+
+local originals, jobs = due(ORIGINALS), due(EXPIRY)
+for _, id in ipairs(originals) do
+  local job = read(JOB .. id)
+  if job then
+    release_original(job)
+    forget_later(job)
+  else
+    redis.call('ZREM', ORIGINALS, id)
+  end
+end
+for _, id in ipairs(jobs) do
+  local job = read(JOB .. id)
+  if job then expire(job, false) else redis.call('ZREM', EXPIRY, id) end
+end
+return #originals + #jobs

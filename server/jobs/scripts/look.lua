@@ -5,7 +5,7 @@ for index, id in ipairs(ARGV) do
   local job = read(JOB .. id)
   local batch = not job and read(BATCH .. id)
   if job then
-    found[index] = picture(job)
+    found[index] = picture(with_recipe(job))
   elseif batch then
     found[index] = cjson.encode(batch)
   else

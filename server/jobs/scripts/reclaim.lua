@@ -15,7 +15,7 @@ end
 
 ensure_groups()
 local found = {}
-for _, class in ipairs({ 'interactive', 'bulk' }) do
+for _, class in ipairs({ 'interactive', 'bulk', AI_CLASS, 'fetch', 'fetch-bulk' }) do
   local stream = STREAM .. class
   local entries
   if idle == 'own' then
@@ -26,7 +26,7 @@ for _, class in ipairs({ 'interactive', 'bulk' }) do
   for _, entry in ipairs(entries) do
     local job = entry and read(JOB .. entry[2][2])
     if job and job.status == 'processing' and job.entry == entry[1] then
-      table.insert(found, cjson.encode(job))
+      table.insert(found, cjson.encode(with_recipe(job)))
     elseif entry then
       redis.call('XACK', stream, GROUP, entry[1])
       redis.call('XDEL', stream, entry[1])

@@ -1,9 +1,8 @@
 -- Give a job back to the queue: at the front of its client's list, or after a delay. One that was
 -- asked to stop meanwhile is cancelled instead.
--- Keys: job:*, batch:*, queue, queue:{class}, delayed, expiry, waiting:*, ring:*, served:*;
--- channels events:*, wake.
--- ARGV: id; fencing token; delay in milliseconds; blame: attempt, loss or none; the reason;
--- milliseconds to keep a cancelled one.
+-- Keys: job:*, batch:*, queue, queue:{class}, delayed, expiry, result:*, followers:*, waiting:*,
+-- ring:*, served:*, and those of remove; channels events:*, wake.
+-- ARGV: id; fencing token; delay in milliseconds; blame: attempt, loss or none; the reason.
 -- Returns 'requeued', 'cancelled', or 'stale' when the job is no longer this token's.
 local id, token, delay, blame, reason = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local HISTORY_MOST = 50
@@ -12,9 +11,7 @@ if not job or job.token ~= token or job.status ~= 'processing' then return 'stal
 
 release(job)
 if job.cancel then
-  move(job, 'cancelled', { 'settled', whole(now_ms()), 'stage', '' })
-  keep(job, tonumber(ARGV[6]))
-  redis.call('HINCRBY', QUEUE, 'cancelled', 1)
+  finish(job, 'cancelled', {})
   redis.call('PUBLISH', WAKE, 1)
   return 'cancelled'
 end

@@ -1,5 +1,6 @@
 -- In front of every script: the clock, reading a hash, one way to change a job and to tell of it.
--- The names in capitals come from names.py, MOVES from job.py.
+-- The names in capitals come from names.py, MOVES from job.py, limits and times from scripts.py.
+-- After this file come lifetime.lua, same.lua and line.lua, then the script itself.
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -18,12 +19,32 @@ local function read(key)
   return fields
 end
 
+-- Take flat fields over into the table of a job.
+local function note(job, fields)
+  for i = 1, #fields, 2 do job[fields[i]] = tostring(fields[i + 1]) end
+end
+
+local function append(fields, more)
+  for _, part in ipairs(more) do table.insert(fields, part) end
+end
+
 local function counter(name)
   return tonumber(redis.call('HGET', QUEUE, name) or 0)
 end
 
 local function waiting()
-  return counter(WAITING .. 'interactive') + counter(WAITING .. 'bulk')
+  return counter(WAITING .. 'interactive') + counter(WAITING .. 'bulk') + counter(WAITING .. AI_CLASS)
+end
+
+local URL_CLASSES = { fetch = true, ['fetch-bulk'] = true }
+
+-- Whether the picture is still behind its URL, so that the job's line is one of the fetchers'.
+local function is_unfetched(job)
+  return URL_CLASSES[job.class]
+end
+
+local function waiting_urls()
+  return counter(WAITING .. 'fetch') + counter(WAITING .. 'fetch-bulk')
 end
 
 -- Milliseconds until `jobs` more have left the queue, by the mean time of a job and all lanes.
@@ -31,13 +52,24 @@ local function drain_ms(jobs)
   return jobs * (tonumber(redis.call('HGET', QUEUE, 'mean_ms') or 1000)) / math.max(1, counter('lanes'))
 end
 
--- The place in line, from counters alone: the client's own jobs ahead, times the clients in the ring.
+-- Whether the job has a leader: another one does the work for both.
+local function follows(job)
+  return job.leader and job.leader ~= ''
+end
+
+-- The place in line, from counters alone: the client's own jobs ahead, times the clients in the
+-- ring. A follower stands where its leader does.
 local function place(job)
+  if follows(job) then
+    local line = redis.call('HMGET', JOB .. job.leader, 'class', 'client', 'ticket')
+    if line[1] then job = { class = line[1], client = line[2], ticket = line[3] } end
+  end
   local served = tonumber(redis.call('HGET', SERVED .. job.class, job.client) or 0)
-  local ahead = tonumber(job.ticket) - served - 1
+  local ahead = tonumber(job.ticket or 1) - served - 1
   local clients = redis.call('LLEN', RING .. job.class)
   local position = math.max(1, math.min(counter(WAITING .. job.class), ahead * clients + 1))
   if job.class == 'bulk' then position = position + counter(WAITING .. 'interactive') end
+  if is_unfetched(job) then position = position + waiting() end -- those are fetched already
   return position
 end
 
@@ -57,7 +89,10 @@ local function tell(id)
   redis.call('PUBLISH', EVENTS .. id, picture(job))
 end
 
+local quiet_batch -- a batch of which is told once, at the end of a script that moves many of its jobs
+
 local function tell_batch(id)
+  if id == quiet_batch then return end
   redis.call('HINCRBY', BATCH .. id, 'revision', 1)
   redis.call('PUBLISH', EVENTS .. id, cjson.encode(read(BATCH .. id)))
 end
@@ -69,28 +104,59 @@ local function change(id, fields)
   tell(id)
 end
 
+-- Of each client, for its quota; whoever has none is forgotten.
+local function count_unsettled(client, by)
+  if redis.call('HINCRBY', UNSETTLED, client, by) <= 0 then redis.call('HDEL', UNSETTLED, client) end
+end
+
+-- Followers are no work: they stand in a counter of their own.
 local function count(job, state, by)
-  if state == 'queued' then
+  if state == 'queued' or state == 'processing' then count_unsettled(job.client, by) end
+  if follows(job) then
+    if state == 'queued' or state == 'processing' then
+      redis.call('HINCRBY', QUEUE, 'following', by)
+    end
+  elseif state == 'queued' then
     redis.call('HINCRBY', QUEUE, WAITING .. job.class, by)
-    redis.call('HINCRBY', QUEUE, 'waiting_bytes', by * tonumber(job.original_bytes))
+    redis.call('HINCRBY', QUEUE, 'waiting_bytes', by * tonumber(job.original_bytes or 0))
+  elseif state == 'processing' then
+    redis.call('HINCRBY', QUEUE, 'processing', by)
   end
-  if state == 'processing' then redis.call('HINCRBY', QUEUE, 'processing', by) end
   if job.batch then redis.call('HINCRBY', BATCH .. job.batch, state, by) end
 end
 
--- Take a job from its state to another, with all that depends on it. An impossible move raises.
-local function move(job, to, fields)
-  if not (MOVES[job.status] and MOVES[job.status][to]) then
-    error('impossible move of job ' .. job.id .. ' from ' .. job.status .. ' to ' .. to)
+local function each_follower(job, act)
+  if tonumber(job.followers or 0) == 0 then return end
+  for _, id in ipairs(redis.call('LRANGE', FOLLOWERS .. job.id, 0, -1)) do
+    local follower = read(JOB .. id)
+    if follower then act(follower) end
   end
-  count(job, job.status, -1)
+end
+
+-- Take a job from its state to another, with all that depends on it; one without a state is new.
+-- Fields (a flat list) are written with it. An impossible move raises. While a leader waits or
+-- runs, its followers are shown as it is.
+local function move(job, to, fields)
+  local from, variants = job.status, job.variants
+  if from and not (MOVES[from] and MOVES[from][to]) then
+    error('impossible move of job ' .. job.id .. ' from ' .. from .. ' to ' .. to)
+  end
+  if from then count(job, from, -1) end
+  append(fields, { 'status', to })
+  note(job, fields)
   count(job, to, 1)
   if to == 'failed' then redis.call('ZADD', FAILED, whole(now_ms()), job.id) end
-  if job.status == 'failed' then redis.call('ZREM', FAILED, job.id) end
-  table.insert(fields, 'status')
-  table.insert(fields, to)
+  if from == 'failed' then redis.call('ZREM', FAILED, job.id) end
   change(job.id, fields)
-  if job.batch then tell_batch(job.batch) end
+  journal(job.id, from, to, to == 'expired' and variants or job.variants)
+  if job.batch and from then tell_batch(job.batch) end
+  if to == 'queued' or to == 'processing' then
+    each_follower(job, function(follower)
+      if follower.status == to then return end
+      move(follower, to, { 'stage', job.stage, 'progress', job.progress,
+        'started', job.started or '' })
+    end)
+  end
 end
 
 local function waiting_list(job)
@@ -118,22 +184,9 @@ local function release(job)
   redis.call('XDEL', STREAM .. job.class, job.entry)
 end
 
--- A settled job is kept for a while and then removed with its files; that it expired is known for
--- as long again, a day at most.
-local function keep(job, keep_ms)
-  local due = now_ms() + keep_ms
-  local forgotten = whole(due + math.min(keep_ms, 86400000))
-  redis.call('ZADD', EXPIRY, whole(due), job.id)
-  redis.call('PEXPIREAT', JOB .. job.id, forgotten)
-  if job.batch then
-    redis.call('PEXPIREAT', BATCH .. job.batch, forgotten)
-    redis.call('PEXPIREAT', BATCH .. job.batch .. BATCH_JOBS, forgotten)
-  end
-end
-
 -- A Redis that lost its data while we ran has no consumer groups any more.
 local function ensure_groups()
-  for _, class in ipairs({ 'interactive', 'bulk' }) do
+  for _, class in ipairs({ 'interactive', 'bulk', AI_CLASS, 'fetch', 'fetch-bulk' }) do
     if redis.call('EXISTS', STREAM .. class) == 0 then
       redis.call('XGROUP', 'CREATE', STREAM .. class, GROUP, '0', 'MKSTREAM')
     end
