@@ -1,0 +1,50 @@
+"""A spooled picture whose header was read, and its recipe: do they go together, and as what job."""
+
+from pool import (
+    Engines,
+    Fault,
+    Header,
+    Limits,
+    Recipe,
+    group_kind,
+    memory_bytes,
+    needs_network,
+    refusal,
+)
+from server.intake.same import Kin
+from server.jobs.queue import Arrival
+from server.storage.spool import Spooled
+from server.storage.storage import original_key
+
+
+def misfit(header: Header, recipe: Recipe, limits: Limits, *, budget_bytes: int) -> Fault | None:
+    """Why this recipe cannot be made from this picture; None: it can."""
+    fault = refusal(header, recipe, limits)
+    if fault is not None:
+        return fault
+    needed = memory_bytes(header, recipe)
+    if needed <= budget_bytes:
+        return None
+    detail = f"About {needed} bytes of memory would be needed, there are {budget_bytes}."
+    return Fault("needs_too_much_memory", detail, limit=budget_bytes, actual=needed)
+
+
+def arrival(
+    spooled: Spooled, header: Header, recipe: Recipe, kin: Kin | None, engines: Engines
+) -> Arrival:
+    """The job as it is admitted; its file is about to lie under a key made of the spooled one's."""
+    return Arrival(
+        job_id=spooled.job_id,
+        name=spooled.name,
+        recipe=recipe.canonical(),
+        original_key=original_key(spooled.job_id),
+        original_bytes=spooled.bytes,
+        original_format=header.format,
+        width=header.width,
+        height=header.height,
+        cost_bytes=memory_bytes(header, recipe),
+        group=group_kind(header, recipe),
+        digest=spooled.digest,
+        dedup=kin.dedup(spooled.digest) if kin is not None else "",
+        needs_network=needs_network(recipe, engines),
+    )

@@ -1,0 +1,1 @@
+"""Pictures that clients only name: a guarded way to their URLs."""

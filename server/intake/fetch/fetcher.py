@@ -1,0 +1,236 @@
+"""Claims URL jobs for as long as this node has room, and keeps every fetch's task.
+
+All other waiting happens in Redis, so that every node sees the same line.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import structlog
+from redis.exceptions import RedisError
+
+from server.config.sections import FetchSettings
+from server.intake.fetch.job import JobFetcher
+from server.jobs import names
+from server.jobs.job import Job, JobState
+from server.jobs.queue import JobQueue
+from server.jobs.urls import UrlQueue
+from server.refusals import DiskFull
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_POLL_S = 1.0  # for delayed jobs and for a wake that was lost; news come through wake()
+
+
+class Fetcher:
+    """The part of this node that fetches."""
+
+    def __init__(
+        self,
+        urls: UrlQueue,
+        queue: JobQueue,
+        jobs: JobFetcher,
+        settings: FetchSettings,
+        *,
+        beat_s: float,
+    ) -> None:
+        self._urls = urls
+        self._queue = queue
+        self._jobs = jobs
+        self._settings = settings
+        self._beat_s = beat_s
+        self._held: dict[asyncio.Task[None], Job] = {}
+        self._stoppables: dict[str, asyncio.Task[Any]] = {}  # of a turn or a download
+        self._unwanted: set[str] = set()
+        self._stopping: set[str] = set()
+        self._hosts = _Hosts(settings.host_concurrency)
+        self._news = asyncio.Event()
+        self._is_draining = False
+        self._claiming = asyncio.Lock()
+        # The rest is for single pictures, for which somebody waits.
+        self._most_of_batches = max(1, settings.concurrency * 3 // 4)
+
+    @property
+    def held(self) -> list[Job]:
+        """The jobs whose leases this node must renew."""
+        return list(self._held.values())
+
+    def wake(self, _message: str = "") -> None:
+        """There may be URLs, or room for what is behind them."""
+        self._news.set()
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job that waits or downloads; one past that notices when it is sent on."""
+        if any(job.job_id == job_id for job in self._held.values()):
+            self._unwanted.add(job_id)
+        if job_id in self._stoppables:
+            self._stoppables[job_id].cancel()
+
+    async def run(self) -> None:
+        """Claim and fetch until drained, and give up batches whose reader died."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fetch_for_ever())
+            group.create_task(self._beat_for_ever(group))
+
+    async def drain(self, grace_s: float) -> None:
+        """Claim no more and let the fetches end for a while."""
+        self._is_draining = True
+        self.wake()
+        async with self._claiming:  # what a claim under way still brings is ours to end
+            pass
+        if self._held:
+            await asyncio.wait(self._held, timeout=grace_s)
+
+    async def stop(self) -> list[Job]:
+        """Let go of what is still being fetched; returns it."""
+        unfinished = self.held
+        tasks = list(self._held)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return unfinished
+
+    async def _fetch_for_ever(self) -> None:
+        while not self._is_draining:
+            self._news.clear()
+            async with self._claiming:
+                has_claimed = await self._claim_some()
+            if not has_claimed:
+                await self._wait_for_news()
+        await asyncio.Event().wait()  # a part ends only when it is told to
+
+    async def _claim_some(self) -> bool:
+        room = self._settings.concurrency - len(self._held)
+        if room <= 0:
+            return False
+        classes = Counter(job.queue_class for job in self._held.values())
+        of_batches = self._most_of_batches - classes[names.FETCH_CLASSES[1]]
+        try:
+            self._jobs.refuse_if_low()
+            jobs = await self._urls.claim(room, of_batches=of_batches)
+        except DiskFull as error:
+            log.warning("nothing is fetched", error=error.detail)
+            return False
+        except (RedisError, OSError) as error:
+            log.warning("cannot claim URLs", error=str(error))
+            return False
+        for job in jobs:
+            task = asyncio.create_task(self._carry(job), name=f"fetch {job.job_id}")
+            self._held[task] = job
+            task.add_done_callback(self._carried)
+        return bool(jobs)
+
+    async def _carry(self, job: Job) -> None:
+        host = urlsplit(job.source_url or "").netloc
+        try:
+            await self._stoppable(job, self._hosts.enter(host))
+            try:
+                await self._jobs.carry(job, self._stoppable)
+            finally:
+                self._hosts.leave(host)
+        except _Stopped:
+            await self._end_stopped(job)
+
+    async def _stoppable(self, job: Job, work: Coroutine[Any, Any, T]) -> T:
+        """Await what cancel() may stop at any moment: waiting for a turn, and the download."""
+        task = asyncio.create_task(work)
+        self._stoppables[job.job_id] = task
+        if job.job_id in self._unwanted:
+            task.cancel()
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if job.job_id in self._unwanted:
+                raise _Stopped from None
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        finally:
+            del self._stoppables[job.job_id]
+
+    async def _end_stopped(self, job: Job) -> None:
+        """Cancelled as somebody asked; where nobody did, its lease was lost and it is another's."""
+        if await self._queue.settle(job, JobState.CANCELLED, {}):
+            log.info("job settled", job_id=job.job_id, to="cancelled")
+
+    def _carried(self, task: asyncio.Task[None]) -> None:
+        job = self._held.pop(task)
+        self._unwanted.discard(job.job_id)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The lease runs out, and another attempt follows.
+            is_redis = isinstance(error, RedisError)
+            log.error(
+                "job could not be fetched",
+                job_id=job.job_id,
+                error=str(error),
+                exc_info=None if is_redis else error,
+            )
+        self.wake()
+
+    async def _wait_for_news(self) -> None:
+        try:
+            async with asyncio.timeout(_POLL_S):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def _beat_for_ever(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            await asyncio.sleep(self._beat_s)
+            try:
+                for batch_id in await self._urls.beat():
+                    if batch_id not in self._stopping:  # a long one takes several beats
+                        self._stopping.add(batch_id)
+                        group.create_task(self._stop_batch(batch_id))
+            except (RedisError, OSError) as error:
+                log.warning("batches are not looked after", error=str(error))
+
+    async def _stop_batch(self, batch_id: str) -> None:
+        log.info("stopping what is left of a batch", batch_id=batch_id)
+        try:
+            await self._queue.cancel_batch(batch_id)
+        except (RedisError, OSError) as error:
+            log.warning("a batch is stopped later", batch_id=batch_id, error=str(error))
+        finally:
+            self._stopping.discard(batch_id)
+
+
+class _Stopped(Exception):
+    """A turn or a download was stopped by cancel()."""
+
+
+class _Hosts:
+    """Turns at a host, a few at a time; a host that nobody asks is forgotten."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._doors: dict[str, asyncio.Semaphore] = {}
+        self._visitors: Counter[str] = Counter()
+
+    async def enter(self, host: str) -> None:
+        """Wait for a turn at the host, which ends with leave()."""
+        if not host:  # nobody is asked: the picture is here
+            return
+        door = self._doors.setdefault(host, asyncio.Semaphore(self._most))
+        self._visitors[host] += 1
+        try:
+            await door.acquire()
+        except BaseException:
+            self._go(host)
+            raise
+
+    def leave(self, host: str) -> None:
+        """The next one may enter."""
+        if host:
+            self._doors[host].release()
+            self._go(host)
+
+    def _go(self, host: str) -> None:
+        self._visitors[host] -= 1
+        if not self._visitors[host]:
+            del self._doors[host], self._visitors[host]
