@@ -1,0 +1,1 @@
+"""Pictures that clients or others bring to the storage themselves."""
