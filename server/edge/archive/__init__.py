@@ -1,0 +1,1 @@
+"""A batch's results as one ZIP."""

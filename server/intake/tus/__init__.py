@@ -1,0 +1,1 @@
+"""Resumable uploads: what is on disk, and who writes it."""
