@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from server.config.sections import LiveSettings
 from server.jobs import names
 from server.jobs.job import Batch, Job, JobState, is_batch_id
+from server.jobs.links import PUBLIC, Links
 from server.jobs.queue import JobQueue
 from server.live.mailbox import Event, Mailbox
 from server.refusals import Unavailable
@@ -34,8 +35,11 @@ class Feed:
     `redis` must not retry by itself: a connection that was lost is news, too.
     """
 
-    def __init__(self, redis: Redis, queue: JobQueue, settings: LiveSettings) -> None:
+    def __init__(
+        self, redis: Redis, queue: JobQueue, settings: LiveSettings, links: Links = PUBLIC
+    ) -> None:
         self._redis = redis
+        self._links = links
         self._queue = queue
         self._settings = settings
         self._pubsub: PubSub | None = None
@@ -99,7 +103,7 @@ class Feed:
         if subject is None:
             return False
         self._note(subject)
-        mailbox.put(Event.of(subject))
+        mailbox.put(Event.of(subject, self._links))
         return True
 
     async def run(self) -> None:
@@ -170,7 +174,7 @@ class Feed:
 
     def _hand_out(self, subject: Job | Batch) -> None:
         self._note(subject)
-        event = Event.of(subject)
+        event = Event.of(subject, self._links)
         for mailbox in tuple(self._watchers.get(event.watched_id, ())):
             mailbox.put(event)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from server.jobs.job import Batch, Job
+from server.jobs.links import PUBLIC, Links
 from server.jobs.picture import batch_picture, job_picture
 
 
@@ -19,10 +20,10 @@ class Event:
     payload: bytes
 
     @classmethod
-    def of(cls, subject: Job | Batch) -> "Event":
+    def of(cls, subject: Job | Batch, links: Links = PUBLIC) -> "Event":
         """The event that tells how this job or batch stands."""
         if isinstance(subject, Job):
-            body = orjson.dumps(job_picture(subject))
+            body = orjson.dumps(job_picture(subject, links))
             return cls(subject.job_id, subject.revision, subject, body)
         body = orjson.dumps(batch_picture(subject))
         return cls(subject.batch_id, subject.revision, subject, body)

@@ -5,6 +5,7 @@ slowly gets fewer events and costs nobody else anything.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -21,13 +22,19 @@ log = structlog.get_logger(__name__)
 
 _MAX_MESSAGE_BYTES = 16 * 1024
 _GOODBYE_S = 2.0
+# What a browser names beside its API key, which it can send in no other header.
+_PROTOCOL = "safelight"
+
+MayWatch = Callable[[web.Request, str], Awaitable[bool]]
+"""Whether the one who opened the socket may have the events of a job or batch."""
 
 
 class Sockets:
     """All WebSockets of this process."""
 
-    def __init__(self, feed: Feed, settings: LiveSettings) -> None:
+    def __init__(self, feed: Feed, settings: LiveSettings, may_watch: MayWatch) -> None:
         self._feed = feed
+        self._may_watch = may_watch
         self._settings = settings
         self._open: set[_Connection] = set()
 
@@ -37,7 +44,7 @@ class Sockets:
             raise Unavailable(
                 f"At most {self._settings.max_sockets} sockets may be open.", retry_after_s=10
             )
-        connection = _Connection(request, self._feed, self._settings)
+        connection = _Connection(request, self._feed, self._settings, self._may_watch)
         self._open.add(connection)
         try:
             return await connection.run()
@@ -55,11 +62,17 @@ class Sockets:
 
 
 class _Connection:
-    def __init__(self, request: web.Request, feed: Feed, settings: LiveSettings) -> None:
+    def __init__(
+        self, request: web.Request, feed: Feed, settings: LiveSettings, may_watch: MayWatch
+    ) -> None:
         self._request = request
+        self._may_watch = may_watch
         self._transport = request.transport  # the request forgets it when it is closed
         self._socket = web.WebSocketResponse(
-            heartbeat=settings.ping_s, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
+            heartbeat=settings.ping_s,
+            max_msg_size=_MAX_MESSAGE_BYTES,
+            compress=False,
+            protocols=(_PROTOCOL,),
         )
         self._feed = feed
         self._settings = settings
@@ -142,6 +155,8 @@ class _Connection:
                 limit=limit,
                 actual=len(self._watched) + 1,
             )
+        if not await self._may_watch(self._request, watched_id):
+            raise _unknown(watched_id)  # before any event can come
         self._watched.add(watched_id)
         try:
             await self._feed.subscribe(watched_id, self._mailbox)
@@ -151,7 +166,7 @@ class _Connection:
             raise
         if not is_known:
             self._unsubscribe(watched_id)
-            raise NotFound(f"There is no job or batch '{watched_id}'.")
+            raise _unknown(watched_id)
 
     def _unsubscribe(self, watched_id: str) -> None:
         self._watched.discard(watched_id)
@@ -167,6 +182,10 @@ class _Connection:
         }
         message = {"type": "error", "jobId": watched_id, "problem": problem}
         await self._send(orjson.dumps(message))
+
+
+def _unknown(watched_id: str) -> NotFound:
+    return NotFound(f"There is no job or batch '{watched_id}'.")
 
 
 def _understand(text: str | bytes) -> tuple[str, str]:
