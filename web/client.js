@@ -89,13 +89,15 @@ export class SafelightClient extends EventTarget {
   /**
    * Send one picture; resolves as soon as the server has taken it, before it is developed.
    * @param {File} file
-   * @param {{options?: object, signal?: AbortSignal,
+   * @param {{options?: object, preset?: string, signal?: AbortSignal,
    *   onUploadProgress?: (progress: {loaded: number, total: number}) => void}} [settings]
    * @returns {Promise<UploadAnswer>}
    */
-  upload(file, { options = {}, signal, onUploadProgress } = {}) {
+  upload(file, { options = {}, preset, signal, onUploadProgress } = {}) {
     const form = new FormData();
-    form.append("options", JSON.stringify(options)); // first, so that it can be refused before the bytes
+    // First, so that it can be refused before the bytes.
+    if (preset) form.append("preset", preset);
+    else form.append("options", JSON.stringify(options));
     form.append("file", file, file.name);
     return this.#post("/upload", form, { signal, onUploadProgress });
   }
@@ -129,6 +131,11 @@ export class SafelightClient extends EventTarget {
   /** The JSON Schema of what `options` may say. @returns {Promise<any>} */
   recipeSchema() {
     return this.#get("/schema/recipe");
+  }
+
+  /** The recipes that have a name. @returns {Promise<{presets: Record<string, object>, presetsOnly: boolean}>} */
+  presets() {
+    return this.#get("/presets");
   }
 
   /** @param {string} jobId @param {JobListener} listener */

@@ -1,14 +1,20 @@
-"""Quality "auto" beside a fixed quality: how many bytes less, and how the worst picture looks."""
+"""Quality "auto" beside a fixed quality: how many bytes less, and how the worst picture looks.
+
+Where the package ssimulacra2 is installed the files are also judged by it: our own score is an
+estimate of it.
+"""
 
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING
 
 from rich.progress import track
 
+from bench import dots
 from bench import photos as pictures
 from bench.report import Report, Row
 from pool import Limits, Outcome, Task, parse_recipe
@@ -36,10 +42,12 @@ class Measured:
     auto_score: float
     fixed_cpu_s: float
     auto_cpu_s: float
+    fixed_real: float | None = None  # by SSIMULACRA2 itself
+    auto_real: float | None = None
 
 
-def quality(folder: Path | None) -> Report:
-    """All pictures of a folder, or drawn ones, at 800 px."""
+def quality(folder: Path | None, plot: Path | None = None) -> Report:
+    """All pictures of a folder, or drawn ones, at 800 px; `plot` is an SVG file to write."""
     with tempfile.TemporaryDirectory(prefix="safelight-bench-") as name:
         work = Path(name)
         photos = (
@@ -50,6 +58,8 @@ def quality(folder: Path | None) -> Report:
             _measure(photo, kind, work / f"{number}")
             for number, (photo, kind) in enumerate(track(rows, description="measuring"))
         ]
+    if plot is not None:
+        plot.write_text(_plot(measured))
     return Report(
         f"quality auto beside {FIXED_QUALITY}, {len(photos)} pictures of {WIDTH} px",
         tuple(row for kind in FORMATS for row in _rows(kind, measured)),
@@ -71,6 +81,8 @@ def _measure(photo: Path, kind: str, work: Path) -> Measured:
         auto_score=_score(reference, auto),
         fixed_cpu_s=fixed_s,
         auto_cpu_s=auto_s,
+        fixed_real=_real(reference, fixed, work),
+        auto_real=_real(reference, auto, work),
     )
 
 
@@ -95,6 +107,17 @@ def _score(reference: Outcome, other: Outcome) -> float:
     return likeness(_decoded(reference), _decoded(other))
 
 
+def _real(reference: Outcome, other: Outcome, work: Path) -> float | None:
+    """SSIMULACRA2's own score, by the Python package; None where it is not installed."""
+    if find_spec("ssimulacra2") is None:
+        return None
+    from ssimulacra2 import compute_ssimulacra2
+
+    path = work / "decoded.png"
+    _decoded(other).pngsave(str(path), compression=0, keep="none")
+    return float(compute_ssimulacra2(reference.outputs[0].path, str(path)))
+
+
 def _decoded(outcome: Outcome) -> "pyvips.Image":
     from pool.probe import LOADERS
 
@@ -113,7 +136,27 @@ def _rows(kind: str, measured: list[Measured]) -> Iterator[Row]:
     worst_auto = min(one.auto_score for one in ours)
     text = f"{worst_fixed:.2f} to {worst_auto:.2f}"
     yield Row(f"{kind}: worst score", text, "no lower", worst_auto >= worst_fixed)
+    real = [(one.fixed_real, one.auto_real) for one in ours]
+    if all(before is not None for before, _ in real):
+        worst = [min(column) for column in zip(*real, strict=True)]
+        mean = [sum(column) / len(real) for column in zip(*real, strict=True)]
+        text = f"{worst[0]:.1f} to {worst[1]:.1f}; mean {mean[0]:.1f} to {mean[1]:.1f}"
+        yield Row(f"{kind}: worst by SSIMULACRA2", text, "no lower", worst[1] >= worst[0])
     lowest, highest = min(one.quality for one in ours), max(one.quality for one in ours)
     yield Row(f"{kind}: qualities chosen", f"{lowest} to {highest}")
     cpu = sum(one.auto_cpu_s for one in ours) / sum(one.fixed_cpu_s for one in ours)
     yield Row(f"{kind}: CPU time", f"{cpu:.1f} times")
+
+
+def _plot(measured: list[Measured]) -> str:
+    """Each file by its size and its likeness: those of auto stand in one line, lower or higher."""
+    kinds = []
+    for kind in FORMATS:
+        ours = [one for one in measured if one.format == kind]
+        fixed = [(one.fixed_bytes / 1000, one.fixed_score) for one in ours]
+        auto = [(one.auto_bytes / 1000, one.auto_score) for one in ours]
+        kinds += [
+            dots.Kind(f"{kind}, fixed {FIXED_QUALITY}", fixed, is_hollow=True),
+            dots.Kind(f"{kind}, auto", auto),
+        ]
+    return dots.drawing("kB", "score", kinds)

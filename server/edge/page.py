@@ -1,4 +1,4 @@
-"""The page under a strict Content-Security-Policy, and the schema that its form is drawn from.
+"""The page under a strict Content-Security-Policy.
 
 Its files are few and small: they are read and packed once, and no request names a path.
 """
@@ -11,8 +11,6 @@ from importlib.resources.abc import Traversable
 
 from aiohttp import ETag, web
 
-from pool import Recipe
-from server.edge.reply import reply
 from server.refusals import NotFound
 
 _MEDIA_TYPES = {
@@ -73,11 +71,6 @@ class PageHandler:
         else:
             response.body = asset.plain
         return response
-
-
-async def get_recipe_schema(_request: web.Request) -> web.Response:
-    """What may stand in `options`, as JSON Schema."""
-    return reply(Recipe.model_json_schema(by_alias=True), headers={"Cache-Control": "no-cache"})
 
 
 def _read(folder: Traversable, below: str = "") -> list[tuple[str, Asset]]:

@@ -234,7 +234,8 @@ async def test_copied_curl_sends_the_same_picture(
     )
     answer, _ = await shell.communicate()
 
-    assert json.loads(answer)["status"] == "processing"
+    told = json.loads(answer)
+    assert (told["status"], told["cached"]) == ("completed", True)  # the same picture, same recipe
 
 
 async def test_chosen_theme_is_remembered(open_darkroom: OpenDarkroom) -> None:

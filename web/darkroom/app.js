@@ -10,6 +10,7 @@ import { text } from "../texts.js";
 import { Prints } from "./prints.js";
 import { resultOf } from "./picture.js";
 import { dimensionsOf } from "./caption.js";
+import { isSame } from "./options.js";
 import { curlFor } from "./curl.js";
 import { totalsOf } from "./totals.js";
 import { Tray } from "./tray.js";
@@ -67,6 +68,10 @@ client.recipeSchema().then(
   (schema) => (recipe.schema = schema),
   () => undefined, // the bounds in the form stand; the server has the last word anyway
 );
+client.presets().then(
+  (presets) => (recipe.presets = presets),
+  () => undefined, // the form works without them
+);
 
 function showConnection() {
   connection.state = client.connection.state;
@@ -102,11 +107,6 @@ function finished() {
 /** @param {Picture} picture */
 function urlOf(picture) {
   return client.absolute(/** @type {import("./picture.js").Result} */ (resultOf(picture)).url);
-}
-
-/** @param {object} one @param {object} other both made by optionsFrom, so in the same order */
-function isSame(one, other) {
-  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** @param {Event} event @returns {string} */

@@ -17,7 +17,7 @@ export function boundsOf(schema, path) {
 }
 
 /** Follow a $ref and step over "or null", keeping what stands beside them. @param {any} schema @param {any} node @returns {any} */
-function resolved(schema, node) {
+export function resolved(schema, node) {
   if (!node) return undefined;
   const { $ref, anyOf, ...beside } = node;
   const choice = anyOf?.find((/** @type {any} */ one) => one.type !== "null");

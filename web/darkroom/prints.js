@@ -1,9 +1,12 @@
 // @ts-check
 // The cards on the page, brought up to date once a frame however many events came.
 
+import { stylesheet } from "../elements/stylesheet.js";
+
 const NEW_CARDS_A_FRAME = 8;
 const COUNTDOWN_MS = 500;
 const FETCH_AGAIN_MS = 2000;
+const STYLES = ["picture-card", "before-after", "picture-viewer"];
 
 /** @typedef {import("./picture.js").Picture} Picture */
 /** @typedef {import("../elements/picture-card.js").PictureCard} PictureCard */
@@ -29,6 +32,7 @@ export class Prints {
   /** Fetch the code of the cards: not with the page, so that it opens sooner, but at its first use. */
   async prepare() {
     try {
+      await Promise.all(STYLES.map(stylesheet));
       await import("../elements/picture-card.js");
       await import("../elements/picture-viewer.js");
       if (this.#changed.size) this.#schedule();

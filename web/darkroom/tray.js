@@ -3,6 +3,7 @@
 // the server is busy, a watch for each job. No DOM.
 
 import { Problem } from "../client.js";
+import { requestOf } from "./options.js";
 import { accepted, developed, failed, isSettled, newPicture, paused, sent, uploading } from "./picture.js";
 
 const UPLOADS_AT_ONCE = 3;
@@ -97,7 +98,7 @@ export class Tray extends EventTarget {
     this.#set(uploading(picture, 0));
     try {
       const { jobId } = await this.#client.upload(picture.file, {
-        options: picture.options,
+        ...requestOf(picture.options),
         signal: abort.signal,
         onUploadProgress: ({ loaded, total }) =>
           this.#change(key, (now) => uploading(now, total ? (100 * loaded) / total : 0)),

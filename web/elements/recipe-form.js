@@ -3,10 +3,11 @@
 
 import "./copy-button.js";
 import { boundsOf } from "../darkroom/bounds.js";
-import { hasQuality, optionsFrom } from "../darkroom/options.js";
+import { changed, hasQuality, optionsFrom } from "../darkroom/options.js";
 import { formatName } from "../darkroom/caption.js";
 import { text } from "../texts.js";
 import { recipeMarkup } from "./recipe-markup.js";
+import { stylesheet } from "./stylesheet.js";
 import { instance, part } from "./template.js";
 
 /** Where the schema speaks of a field of the form. */
@@ -19,10 +20,19 @@ const SCHEMA_PATHS = Object.freeze({
   metadata: ["metadata"],
 });
 
+/** @typedef {import("../darkroom/options.js").Options} Options */
+/** @typedef {import("./recipe-extra.js").RecipeExtra} RecipeExtra */
+
 /** Dispatches `recipe-changed` with {options}. */
 export class RecipeForm extends HTMLElement {
-  /** What a request will carry. @type {object} */
+  /** What a request will carry. @type {Options} */
   options = {};
+  /** @type {object | null} */
+  #schema = null;
+  /** @type {Record<string, Options>} */
+  #presets = {};
+  /** Every step and option; comes when it is first opened. @type {RecipeExtra | null} */
+  #extra = null;
   /** @type {AbortController | null} */
   #listening = null;
 
@@ -30,11 +40,12 @@ export class RecipeForm extends HTMLElement {
     if (!this.firstElementChild) this.append(instance(recipeMarkup));
     this.#listening = new AbortController();
     const { signal } = this.#listening;
-    this.#form.addEventListener("input", () => this.#changed(), { signal });
+    this.#form.addEventListener("input", (event) => this.#changed(event), { signal });
     this.#form.addEventListener("change", (event) => this.#settled(event), { signal });
     this.#form.addEventListener("submit", (event) => event.preventDefault(), { signal });
     part(this, ".recipe-opener").addEventListener("click", () => this.#toggle(), { signal });
-    this.#changed();
+    part(this, ".recipe-more").addEventListener("toggle", () => this.#openExtra(), { signal });
+    this.#take(optionsFrom(this.#read()));
   }
 
   disconnectedCallback() {
@@ -43,10 +54,24 @@ export class RecipeForm extends HTMLElement {
 
   /** The server's JSON Schema of a recipe: its bounds and words become the form's. @param {object} schema */
   set schema(schema) {
+    this.#schema = schema;
     for (const [name, path] of Object.entries(SCHEMA_PATHS)) {
       for (const field of this.#fields(name)) bind(field, boundsOf(schema, path));
     }
-    this.#changed();
+    part(this, ".recipe-more").hidden = false;
+    this.#openExtra();
+  }
+
+  /** The server's recipes with a name. @param {{presets: Record<string, Options>, presetsOnly: boolean}} told */
+  set presets({ presets, presetsOnly }) {
+    this.#presets = presets;
+    const names = Object.keys(presets);
+    const select = /** @type {HTMLSelectElement} */ (part(this, "[name=preset]"));
+    const own = new Option(text("recipe.own"), "");
+    select.replaceChildren(...(presetsOnly ? [] : [own]), ...names.map((name) => new Option(name, name)));
+    part(this, ".recipe-preset").hidden = names.length === 0;
+    this.toggleAttribute("presets-only", presetsOnly);
+    if (presetsOnly) this.#take({ preset: select.value });
   }
 
   /** @returns {HTMLFormElement} */
@@ -62,47 +87,99 @@ export class RecipeForm extends HTMLElement {
   /** @returns {import("../darkroom/options.js").RecipeFields} */
   #read() {
     const data = new FormData(this.#form);
+    const [angle, format] = [data.get("angle"), data.get("format")];
     return {
       width: pixels(data.get("width")),
       height: pixels(data.get("height")),
       fit: String(data.get("fit")),
-      angle: Number(data.get("angle")),
+      angle: angle === null ? null : Number(angle),
       flip: data.has("flip"),
       flop: data.has("flop"),
-      format: String(data.get("format")),
+      format: format === null ? null : String(format),
       quality: Number(/** @type {HTMLInputElement} */ (part(this, "[name=quality]")).value),
       keepMetadata: data.has("metadata"),
     };
   }
 
   /** A number out of bounds becomes the nearest allowed one, when the field is left. @param {Event} event */
-  #settled({ target }) {
+  #settled(event) {
+    const { target } = event;
     if (!(target instanceof HTMLInputElement) || target.type !== "number") return;
     if (target.validity.badInput) target.value = "";
-    if (target.value) target.value = String(nearest(target));
-    this.#changed();
+    if (target.value && !target.validity.valid) target.value = String(nearest(target));
+    this.#changed(event);
   }
 
-  #changed() {
-    const fields = this.#read();
-    const quality = /** @type {HTMLInputElement} */ (part(this, "[name=quality]"));
-    quality.disabled = !hasQuality(fields.format);
-    quality.style.setProperty("--filled", `${filledPercent(quality)}%`);
-    part(this, ".quality-value").textContent = quality.disabled ? text("recipe.lossless") : quality.value;
-    part(this, ".recipe-summary").textContent = summary(fields);
+  /** @param {Event} event */
+  #changed({ target }) {
     if (this.querySelector(":invalid")) return; // half typed: the last good one stands
-    this.options = optionsFrom(fields);
-    const json = JSON.stringify(this.options, null, 2);
-    part(this, ".recipe-json").textContent = json;
+    if (!(target instanceof HTMLElement)) return;
+    if (target.closest("recipe-extra")) return this.#take(this.#extra?.options ?? {}, "extra");
+    const { name, value } = /** @type {HTMLInputElement} */ (target);
+    if (name === "preset") return this.#takePreset(value);
+    return this.#take(changed(this.options, name, this.#read()), "fields");
+  }
+
+  /** @param {string} name */
+  #takePreset(name) {
+    if (this.hasAttribute("presets-only")) return this.#take({ preset: name });
+    this.#take(name ? this.#presets[name] : optionsFrom(this.#read()));
+    /** @type {HTMLSelectElement} */ (part(this, "[name=preset]")).value = name;
+  }
+
+  /** New options: shown everywhere but where they were typed. @param {Options} options @param {"fields" | "extra"} [typedIn] */
+  #take(options, typedIn) {
+    this.options = options;
+    if (!this.hasAttribute("presets-only")) {
+      /** @type {HTMLSelectElement} */ (part(this, "[name=preset]")).value = "";
+    }
+    if (typedIn !== "fields") this.#show(options);
+    if (typedIn !== "extra" && this.#extra) this.#extra.options = options;
+    this.#tell();
+  }
+
+  /** The options in the fields that are always there. @param {Options} options */
+  #show({ resize = {}, rotate = {}, flip, flop, format = "auto", quality, metadata }) {
+    const values = { width: resize.width ?? "", height: resize.height ?? "", fit: resize.fit ?? "inside" };
+    for (const [name, value] of Object.entries(values)) this.#fields(name)[0].value = String(value);
+    for (const [name, value] of Object.entries({ angle: String(rotate.angle ?? 0), format })) {
+      for (const radio of this.#fields(name)) {
+        /** @type {HTMLInputElement} */ (radio).checked = radio.value === value;
+      }
+    }
+    for (const [name, value] of Object.entries({ flip, flop, metadata: metadata === "keep" })) {
+      /** @type {HTMLInputElement} */ (this.#fields(name)[0]).checked = Boolean(value);
+    }
+    if (typeof quality === "number") this.#fields("quality")[0].value = String(quality);
+  }
+
+  #tell() {
+    const { options } = this;
+    const quality = /** @type {HTMLInputElement} */ (part(this, "[name=quality]"));
+    quality.disabled = !hasQuality(options.format);
+    quality.style.setProperty("--filled", `${filledPercent(quality)}%`);
+    part(this, ".quality-value").textContent = qualityText(options);
+    part(this, ".recipe-summary").textContent = summary(options);
+    part(this, ".recipe-json").textContent = JSON.stringify(options, null, 2);
     /** @type {import("./copy-button.js").CopyButton} */ (part(this, "copy-button")).value =
-      JSON.stringify(this.options);
-    const detail = { options: this.options };
-    this.dispatchEvent(new CustomEvent("recipe-changed", { bubbles: true, detail }));
+      JSON.stringify(options);
+    this.dispatchEvent(new CustomEvent("recipe-changed", { bubbles: true, detail: { options } }));
   }
 
   #toggle() {
     const isOpen = this.toggleAttribute("open");
     part(this, ".recipe-opener").setAttribute("aria-expanded", String(isOpen));
+  }
+
+  async #openExtra() {
+    const more = /** @type {HTMLDetailsElement} */ (part(this, ".recipe-more"));
+    if (!more.open || !this.#schema || this.#extra) return;
+    const [{ RecipeExtra }] = await Promise.all([import("./recipe-extra.js"), stylesheet("recipe-extra")]);
+    if (this.#extra) return; // opened twice meanwhile
+    this.#extra = new RecipeExtra();
+    this.#extra.schema = this.#schema;
+    this.#extra.options = this.options;
+    more.append(this.#extra);
   }
 }
 
@@ -121,14 +198,19 @@ function filledPercent({ value, min, max }) {
   return (100 * (Number(value) - Number(min))) / (Number(max) - Number(min));
 }
 
-/** @param {import("../darkroom/options.js").RecipeFields} fields */
-function summary({ width, height, format, quality }) {
-  const isLossy = hasQuality(format);
+/** @param {Options} options */
+function summary(options) {
+  if ("preset" in options) return options.preset;
   return text("recipe.summary", {
-    size: sizeText(width, height),
-    format: formatName(format),
-    quality: isLossy ? text("recipe.summaryQuality", { quality }) : text("recipe.lossless"),
+    size: sizeText(options.resize?.width ?? null, options.resize?.height ?? null),
+    format: formatName(options.format ?? "auto"),
+    quality: hasQuality(options.format) ? text("recipe.summaryQuality", { quality: qualityText(options) }) : text("recipe.lossless"),
   });
+}
+
+/** @param {Options} options */
+function qualityText({ format, quality }) {
+  return hasQuality(format) ? String(quality ?? text("recipe.usual")) : text("recipe.lossless");
 }
 
 /** @param {number | null} width @param {number | null} height */

@@ -1,0 +1,78 @@
+"""POST /upload."""
+
+from server.edge.openapi.parts import Operation, answer, in_header, in_query, operation, ref, text
+
+PREFER = in_header(
+    "Prefer", "`respond-async`: answer 202 at once. `wait=N`: wait N seconds for the result."
+)
+PRESET = text("Name of a preset of the server, instead of options.")
+LATER = {"Location": "Where its state is.", "Retry-After": "Seconds until it is worth asking."}
+# What a picture's own header, or its recipe, may be refused for before any work.
+PICTURE = (
+    *("not_an_image", "unsupported_format", "corrupt_image", "too_many_pixels", "too_many_frames"),
+    *("output_too_large", "crop_outside", "page_outside", "region_outside", "asset_not_found"),
+    *("font_not_found", "needs_too_much_memory"),
+)
+# What its work may end with while the answer waits for it.
+WORK = (
+    *("cancelled", "deadline_exceeded", "out_of_memory", "worker_crashed", "node_lost"),
+    *("storage_failed", "max_bytes_too_small", "asset_unreadable", "drawing_too_large"),
+)
+
+_MULTIPART = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {
+            "type": "array",
+            "description": "One or many pictures, or ZIPs of pictures.",
+            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+        },
+        "options": ref("Recipe"),
+        "preset": PRESET,
+    },
+}
+
+OPERATIONS: dict[str, Operation] = {
+    "POST /upload": operation(
+        "Send pictures",
+        about="One picture is waited for (`upload.sync_wait_s`) and answered 200 if it is done in"
+        " time, else 202. Several are a batch, answered 202 at once. With a raw body `options`,"
+        " `preset` and `name` stand in the query; with multipart they are parts.",
+        parameters=[
+            PREFER,
+            in_query("name", "Of the file, with a raw body.", {"type": "string"}),
+            in_query("preset", "With a raw body.", PRESET),
+            {
+                "name": "options",
+                "in": "query",
+                "description": "With a raw body.",
+                "content": {"application/json": {"schema": ref("Recipe")}},
+            },
+        ],
+        body={
+            "multipart/form-data": {
+                "schema": _MULTIPART,
+                "encoding": {"options": {"contentType": "application/json"}},
+            },
+            "image/*": {"schema": {"contentMediaType": "image/*"}},
+            "application/zip": {"schema": {"contentMediaType": "application/zip"}},
+        },
+        answers={
+            200: answer("Done.", "Completed", {"Preference-Applied": "What was followed."}),
+            202: answer(
+                "Accepted. A batch if there were several pictures.",
+                {"oneOf": [ref("Processing"), ref("BatchTaken")]},
+                LATER,
+            ),
+        },
+        problems=[
+            *("bad_request", "no_file", "empty_body", "cut_short", "upload_too_slow"),
+            *("too_large", "too_many_files", "batch_too_large", "unsupported_media_type"),
+            *("bad_options", "presets_only", "queue_full", "disk_full"),
+            *("archive_broken", "archive_unsafe", "entry_refused"),
+            *PICTURE,
+            *WORK,
+        ],
+    ),
+}
