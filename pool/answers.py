@@ -11,6 +11,7 @@ from typing import Any
 LONGEST_ANSWER_BYTES = 1 << 20
 ALLOWED = {
     ("concurrent.futures.process", "_ResultItem"),
+    ("pool.ai.engines", "Used"),
     ("pool.fault", "Fault"),
     ("pool.records", "Header"),
     ("pool.records", "Look"),

@@ -9,9 +9,16 @@ import hashlib
 from dataclasses import dataclass
 from math import ceil
 
+from pool.ai.costs import network_bytes, network_moves
 from pool.plan import Plan, plan_outputs
 from pool.recipe import Recipe
 from pool.records import Header
+from pool.step_cost import (
+    MOST_HELD_FOR_PROGRESS_BYTES,
+    ends_with_alpha,
+    finished_bytes,
+    looked_at_pixels,
+)
 
 _MIB = 1 << 20
 _SMALL_PIXELS = 500_000  # done in so few milliseconds that the hop to the worker counts
@@ -22,7 +29,6 @@ _WORKER_BYTES = 48 * _MIB
 # As pool/open.py and pool/develop.py decide; tests/pool/test_cost.py compares them.
 LEFT_TO_RESAMPLER, LEFT_AFTER_CROP = 1.5, 2.0
 MOST_HELD_BYTES = 256 * _MIB
-MOST_HELD_FOR_PROGRESS_BYTES = 64 * _MIB
 TURNED_OVER = range(3, 9)
 
 # Lines on their way from decoder to encoder: 48 and 100 MP JPEG to JPEG 720 and 760. A strong
@@ -33,7 +39,7 @@ _STRONG_REDUCTION = 2.5
 _WEIGHED = 2  # a band, beside the line itself: colours are weighed by alpha, as floats, in parts
 
 # Bytes the decoder holds for each pixel of the file, beside the lines.
-_PROGRESSIVE_JPEG = 2  # a band: all coefficients (100 MP: 585 MiB); half of it if colour is halved
+_PROGRESSIVE_JPEG = 2  # a plane: all coefficients (100 MP: 585 MiB; with less colour 295)
 _WEBP_LOSSLESS = 4  # decoded whole before it is shrunk, and a header does not tell (12 MP: 43 MiB)
 _WEBP_DECODED = 9  # of the shrunk picture: frame and canvas (3 MP: 27 MiB)
 _HEIF = 18  # AV1 frames and their RGB, 12 MP: 4:2:0 165 MiB, 4:4:4 208, ten bits 185
@@ -41,7 +47,7 @@ _GIF_CANVAS = 6  # 12 MP: 68 MiB
 _GIF_FRAME = 1  # a frame: libvips reads the whole file, twice over (60 of 0.5 MP: 20 MiB)
 
 # Bytes the encoder holds for each pixel of the output.
-_JPEG_OPTIMISED = 6  # 12 MP: 69 MiB; as pool/save.py, none beyond this many pixels
+_JPEG_OPTIMISED = 6  # 12 MP: 69 MiB; as pool/save.py, progressive alone beyond this many pixels
 MOST_OPTIMISED_PIXELS = 16_000_000
 _WEBP, _WEBP_ALPHA = 5.5, 37  # 12 and 48 MP: 59 and 245 MiB; with alpha 3 MP: 104 MiB
 _AVIF, _AVIF_ALPHA = 22, 34  # 3 and 12 MP: 64 and 244 MiB; with alpha 3 MP: 102 MiB
@@ -84,7 +90,12 @@ def memory_bytes(header: Header, recipe: Recipe) -> int:
     decoder = _decoder_bytes(decoded) + _line_bytes(decoded, plans)
     decoder += _upright_bytes(decoded, frames)
     held = _shared_bytes(decoded, plans) if is_shared else _streamed_bytes(decoded, plans)
-    encoder = max(_encoder_bytes(plan, recipe, has_alpha=header.has_alpha) for plan in plans)
+    held += decoded.of(looked_at_pixels(plans[0]))
+    encoder = max(
+        _encoder_bytes(plan, recipe, has_alpha=ends_with_alpha(plan, has_alpha=header.has_alpha))
+        for plan in plans
+    )
+    held += network_bytes(plans, decoded.bands)
     return ceil(_WORKER_BYTES + decoder * (1 if is_shared else len(plans)) + held + encoder)
 
 
@@ -96,7 +107,7 @@ def group_kind(header: Header, recipe: Recipe) -> str:
         plan.variant.format == "avif" or plan.variant.quality == "auto" or plan.variant.max_bytes
         for plan in outputs
     )
-    if is_slow or header.frames > 1 or sum(pixels) > _SMALL_PIXELS:
+    if is_slow or any(network_moves(outputs)) or header.frames > 1 or sum(pixels) > _SMALL_PIXELS:
         return ""
     return hashlib.sha256(recipe.canonical().encode()).hexdigest()[:12]
 
@@ -116,7 +127,9 @@ def _decoder_bytes(decoded: _Decoded) -> float:
     pixels = header.width * header.height
     match header.format:
         case "jpeg" if header.progressive:
-            return pixels * header.bands * _PROGRESSIVE_JPEG
+            # The header does not tell half the width (4:2:2) from half of both: the dearer case.
+            planes = header.bands - 1 if header.has_less_colour else header.bands
+            return pixels * planes * _PROGRESSIVE_JPEG
         case "png" if header.progressive:
             return pixels * _sample_bytes(header)
         case "webp":
@@ -161,7 +174,7 @@ def _one_streamed(decoded: _Decoded, plan: Plan) -> int:
     whole = after.pixels * decoded.bands * plan.frames
     is_read_across = not all(move.step.streams for move in plan.finish)
     if is_read_across or whole <= MOST_HELD_FOR_PROGRESS_BYTES:
-        return whole + _uncut_bytes(decoded, plan)
+        return whole + finished_bytes(plan, decoded.bands) + _uncut_bytes(decoded, plan)
     lines = _LINES * after.width * decoded.bands if plan.resize else 0
     return lines + _uncut_bytes(decoded, plan)
 
@@ -170,7 +183,8 @@ def _shared_bytes(decoded: _Decoded, plans: tuple[Plan, ...]) -> int:
     """One base for all outputs, and each output that was scaled from it."""
     scaled = [plan.resize.frame.after.pixels * plan.frames for plan in plans if plan.resize]
     uncut = max(_uncut_bytes(decoded, plan) for plan in plans)
-    return decoded.of(plans[0].base.pixels) + sum(scaled) * decoded.bands + uncut
+    finished = sum(finished_bytes(plan, decoded.bands) for plan in plans)
+    return decoded.of(plans[0].base.pixels) + sum(scaled) * decoded.bands + finished + uncut
 
 
 def _uncut_bytes(decoded: _Decoded, plan: Plan) -> int:
@@ -188,7 +202,7 @@ def _encoder_bytes(plan: Plan, recipe: Recipe, *, has_alpha: bool) -> float:
 def _one_encoded(plan: Plan, recipe: Recipe, *, has_alpha: bool) -> float:
     pixels, is_lossless = plan.size.pixels, plan.variant.is_lossless
     match plan.variant.format:
-        case "jpeg" if pixels <= MOST_OPTIMISED_PIXELS:
+        case "jpeg" if pixels <= MOST_OPTIMISED_PIXELS or recipe.progressive:
             return pixels * _JPEG_OPTIMISED
         case "webp":
             opaque = _WEBP_DRAWING if plan.variant.is_open else _WEBP

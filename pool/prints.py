@@ -99,10 +99,9 @@ def _streamed(desk: Desk, way: Opening, plan: Plan, *, must_hold: bool = False) 
     """One output scaled while it is decoded: the picture is never held larger than it will be."""
     moves = plan.shared + ((plan.resize,) if plan.resize else ())
     image = _moved(_opened(desk, way), moves)
-    is_read_again = plan.variant.quality == "auto" or plan.variant.max_bytes is not None
     is_read_across = not all(move.step.streams for move in plan.finish)
     is_small = _bytes(image) <= MOST_HELD_FOR_PROGRESS_BYTES
-    if must_hold or is_read_again or is_read_across or is_small:
+    if must_hold or _is_read_again(plan) or is_read_across or is_small:
         return Print(plan, image.copy_memory(), is_held=True)
     return Print(plan, image, is_held=False)
 
@@ -110,6 +109,8 @@ def _streamed(desk: Desk, way: Opening, plan: Plan, *, must_hold: bool = False) 
 def _held_base(desk: Desk, way: Opening, plan: Plan) -> pyvips.Image | None:
     """What all outputs are made from, decoded once; None if it is too large to hold."""
     image = _moved(_opened(desk, way), plan.shared)
+    if any(move.name == "upscale" for move in plan.shared):
+        return image  # its result stands in memory or in a file, and is not made twice
     return image.copy_memory() if _bytes(image) <= MOST_HELD_BYTES else None
 
 
@@ -136,10 +137,18 @@ def _finished(desk: Desk, one: Print) -> Print:
     if one.plan.finish:
         desk.reporter.watch(one.image, share=0.0)  # so that a kill reaches what steps look at
     image = _moved(one.image, one.plan.finish)
-    if one.is_held and one.plan.finish:  # it is read more than once
+    is_held = one.is_held
+    if is_held and one.plan.finish:  # it is read more than once; a large one is not, but streams
+        is_held = _is_read_again(one.plan) or _bytes(image) <= MOST_HELD_FOR_PROGRESS_BYTES
+    if is_held and one.plan.finish:
         image = image.copy_memory()
-    plan = decided(image, one.plan) if one.is_held else one.plan
-    return Print(plan, fitted(image, plan, desk.task.recipe), one.is_held)
+    plan = decided(image, one.plan) if is_held else one.plan
+    return Print(plan, fitted(image, plan, desk.task.recipe), is_held)
+
+
+def _is_read_again(plan: Plan) -> bool:
+    """Whether the saver writes it several times."""
+    return plan.variant.quality == "auto" or plan.variant.max_bytes is not None
 
 
 def _moved(image: pyvips.Image, moves: tuple[Move, ...]) -> pyvips.Image:

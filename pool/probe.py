@@ -7,6 +7,7 @@ import pyvips
 
 from pool.fault import Fault, Refused
 from pool.formats import ANIMATED
+from pool.hevc import missing_decoder
 from pool.plan import page_outside
 from pool.records import Header, Limits, ProbeTask
 from pool.sniff import READABLE, SNIFFED_BYTES, sniff
@@ -44,12 +45,14 @@ def read_header(task: ProbeTask) -> Header | Fault:
         return kind
     page = {"page": task.page} if task.page and kind in PAGED else {}
     try:
-        header = header_of(LOADERS[kind](task.path, access="sequential", **page), kind)
+        image = LOADERS[kind](task.path, access="sequential", **page)
+        header = header_of(image, kind)
     except Refused as refused:
         return refused.fault
     except pyvips.Error as error:
         return _page_fault(task, kind) or decoding_fault(error)
-    return _passed_limit(header, task.limits) or header
+    missing = missing_decoder(image) if kind == "heif" else None
+    return missing or _passed_limit(header, task.limits) or header
 
 
 def header_of(image: pyvips.Image, kind: str) -> Header:
@@ -66,6 +69,7 @@ def header_of(image: pyvips.Image, kind: str) -> Header:
         has_alpha=bool(image.hasalpha()),
         bits=BITS.get(image.format, 32),
         orientation=orientation if 1 <= orientation <= 8 else 1,
+        has_less_colour=_text(image, "jpeg-chroma-subsample").startswith("4:2:"),
     )
 
 
@@ -114,3 +118,7 @@ def _passed_limit(header: Header, limits: Limits) -> Fault | None:
 
 def _number(image: pyvips.Image, field: str, default: int) -> int:
     return int(image.get(field)) if image.get_typeof(field) else default
+
+
+def _text(image: pyvips.Image, field: str) -> str:
+    return str(image.get(field)) if image.get_typeof(field) else ""

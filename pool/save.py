@@ -43,7 +43,8 @@ BEST: dict[FormatName, dict[str, object]] = {
     "tiff": {},
 }
 
-# Beyond this, optimal codes cost too much memory: the encoder then holds 6 bytes for each pixel.
+# Beyond this, optimal codes (and the trellis, which needs them) cost too much memory: the encoder
+# then holds 6 bytes for each pixel. A progressive file costs them in any case.
 MOST_OPTIMISED_PIXELS = 16_000_000
 
 KEPT = ForeignKeep.EXIF | ForeignKeep.XMP | ForeignKeep.IPTC | ForeignKeep.ICC
@@ -121,9 +122,9 @@ def options_of(variant: WrittenVariant, recipe: Recipe, pixels: int) -> dict[str
     if recipe.effort == "best" or (variant.quality == "auto" and variant.format != "avif"):
         options |= BEST[variant.format]
     if variant.format == "jpeg":
-        options["interlace"] = recipe.progressive
         if pixels > MOST_OPTIMISED_PIXELS:
-            options = {"optimize_coding": False}
+            options = OPTIONS["jpeg"] | {"optimize_coding": False}
+        options["interlace"] = recipe.progressive
     if variant.format == "png" and recipe.palette:
         options |= {"palette": True, "filter": "none"}
     if variant.is_lossless and variant.format in ("webp", "avif"):

@@ -3,19 +3,25 @@
 Written from the description and reference at https://evanw.github.io/thumbhash/.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cache
 from math import cos, floor, pi
 from operator import mul
 
 HIGHEST_SIDE = 100
 
+_PARTS = [1.0 / 255 * value for value in range(256)]  # of an opaque pixel
 
-def thumbhash(width: int, height: int, pixels: bytes) -> bytes:
-    """The hash of RGBA pixels, not premultiplied, row by row."""
+# Red, green and blue, a byte a pixel in each.
+Planes = tuple[bytes, bytes, bytes]
+
+
+def thumbhash(width: int, height: int, planes: Planes, alpha: bytes | None = None) -> bytes:
+    """The hash of a picture, colours not premultiplied, row by row; alpha None: all is opaque."""
     if max(width, height) > HIGHEST_SIDE:
         raise ValueError(f"expected at most {HIGHEST_SIDE} pixels a side, got {width} x {height}")
-    light, yellow, red, alpha = _channels(pixels)
-    has_alpha = sum(alpha) < width * height
+    light, yellow, red = _channels(planes, alpha)
+    has_alpha = alpha is not None
     most = 5 if has_alpha else 7
     across = max(1, _round(most * width / max(width, height)))
     down = max(1, _round(most * height / max(width, height)))
@@ -30,24 +36,27 @@ def thumbhash(width: int, height: int, pixels: bytes) -> bytes:
     second |= _round(63 * q_scale) << 9 | is_landscape << 15
     head = first.to_bytes(3, "little") + second.to_bytes(2, "little")
     parts = l_parts + p_parts + q_parts
-    if has_alpha:
-        a_mean, a_parts, a_scale = _transformed(alpha, size, 5, 5)
+    if alpha is not None:
+        opacity = [value / 255 for value in alpha]
+        a_mean, a_parts, a_scale = _transformed(opacity, size, 5, 5)
         head += bytes([_round(15 * a_mean) | _round(15 * a_scale) << 4])
         parts += a_parts
     return head + _packed([_round(15 * part) for part in parts])
 
 
-def _channels(pixels: bytes) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Light, yellow against blue, red against green, alpha; laid over the mean colour."""
-    alpha = [value / 255 for value in pixels[3::4]]
-    whole = sum(alpha)
-    red, green, blue = (_laid_over_mean(pixels[band::4], alpha, whole) for band in range(3))
+def _channels(planes: Planes, alpha: bytes | None) -> tuple[list[float], list[float], list[float]]:
+    """Light, yellow against blue, red against green; laid over the mean colour."""
+    if alpha is None:
+        red, green, blue = ([_PARTS[value] for value in plane] for plane in planes)
+    else:
+        opacity = [value / 255 for value in alpha]
+        whole = sum(opacity)
+        red, green, blue = (_laid_over_mean(plane, opacity, whole) for plane in planes)
     rgb = list(zip(red, green, blue, strict=True))
     return (
         [(r + g + b) / 3 for r, g, b in rgb],
         [(r + g) / 2 - b for r, g, b in rgb],
         [r - g for r, g, _ in rgb],
-        alpha,
     )
 
 
@@ -61,12 +70,11 @@ def _transformed(
 ) -> tuple[float, list[float], float]:
     """Mean, the slowest waves from 0 to 1, and their scale; rows first, so that it costs little."""
     width, height = size
-    waves_x = [[cos(pi / width * c * (x + 0.5)) for x in range(width)] for c in range(across)]
-    waves_y = [[cos(pi / height * c * (y + 0.5)) for y in range(height)] for c in range(down)]
     rows = [channel[y * width : (y + 1) * width] for y in range(height)]
-    by_row = [[_dot(row, wave) for row in rows] for wave in waves_x]
+    by_row = [[sum(map(mul, row, wave)) for row in rows] for wave in _waves(width, across)]
+    waves_y = _waves(height, down)
     found = [
-        _dot(by_row[cx], waves_y[cy]) / (width * height)
+        sum(map(mul, by_row[cx], waves_y[cy])) / (width * height)
         for cy in range(down)
         for cx in range(across)
         if cx * down < across * (down - cy)
@@ -78,9 +86,10 @@ def _transformed(
     return mean, waves, scale
 
 
-def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    products: Iterator[float] = map(mul, one, other)
-    return sum(products)
+@cache  # of the few sizes that a worker meets
+def _waves(length: int, count: int) -> list[list[float]]:
+    """The slowest cosines over a line of so many pixels."""
+    return [[cos(pi / length * c * (x + 0.5)) for x in range(length)] for c in range(count)]
 
 
 def _packed(nibbles: list[int]) -> bytes:

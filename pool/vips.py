@@ -52,9 +52,8 @@ def decoding_fault(error: pyvips.Error) -> Fault:
     """An error while pixels were read; its text names files and libraries, so it stays inside."""
     if is_out_of_memory(error):
         return OUT_OF_MEMORY
-    if "not been built in" in str(error):  # HEVC is patented, so that wheels leave it out
-        detail = "this HEIC picture needs a decoder that is not built in; send JPEG, PNG or AVIF"
-        return Fault("unsupported_format", detail)
+    if "not been built in" in str(error):  # asked before, but not of every page
+        return HEIC_MISSING
     return Fault("corrupt_image", "the picture is damaged or cut off and cannot be decoded")
 
 
@@ -70,3 +69,8 @@ def is_out_of_memory(error: pyvips.Error) -> bool:
 
 
 OUT_OF_MEMORY = Fault("out_of_memory", "there was not enough memory for this picture")
+HEIC_MISSING = Fault(
+    "unsupported_format",
+    "this HEIC picture needs an HEVC decoder, which this server does not have; send JPEG, PNG, WebP"
+    " or AVIF (an iPhone sends JPEG when its camera is set to Most Compatible)",
+)

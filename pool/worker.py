@@ -206,6 +206,16 @@ class Worker:
         if held.cancelled_at is None:
             held.cancelled_at = time.monotonic()
             self._birth.ends.cancel(held.number)
+            self._loop.call_later(self._settings.cancel_grace_s, self._insist, held)
+
+    def _insist(self, held: Held) -> None:
+        """Kill a child that has not obeyed: the regular look would come up to its pause too late.
+
+        A task that began after the cancel has its whole grace, and is left to that look.
+        """
+        is_late = held.began_at is not None and held.began_at <= (held.cancelled_at or 0)
+        if is_late and held.is_running and held.number in self._held:
+            self.kill("cancelled")
 
     def _answered(self, holds: Sequence[Held], done: Future[tuple[object, ...]]) -> None:
         error = done.exception()

@@ -94,6 +94,79 @@ def test_every_further_variant_costs_its_own_pixels() -> None:
     assert costs[1] - costs[0] == 400 * 300 * 3
 
 
+def test_a_progressive_jpeg_with_less_colour_costs_less() -> None:
+    whole = replace(JPEG, progressive=True)
+    less = replace(whole, has_less_colour=True)
+    pixels = JPEG.width * JPEG.height
+
+    assert needed(whole, TO_800) - needed(less, TO_800) == 2 * pixels
+
+
+CLEAR = "#00000000"
+ADDS_ALPHA = [
+    {"round": {"radius": 9}},
+    {"rotate": {"angle": 1, "color": CLEAR}},
+    {"pad": {"top": 1, "color": CLEAR}},
+]
+
+
+@pytest.mark.parametrize("step", ADDS_ALPHA, ids=["round", "rotate", "pad"])
+def test_transparency_that_a_step_brings_costs_what_it_costs_in_a_picture(
+    step: dict[str, object],
+) -> None:
+    opaque = needed(JPEG, {"format": "webp", "flip": True})
+    brought = needed(JPEG, {"format": "webp", **step})
+
+    assert brought - opaque > 30 * JPEG.width * JPEG.height
+    filled = {"format": "webp", "flip": True, "rotate": {"angle": 1, "color": CLEAR}, "flatten": {}}
+    assert needed(JPEG, filled) < brought
+
+
+@pytest.mark.parametrize("colour", ["#ff0000", "#ff0000ff"])
+def test_an_opaque_border_brings_no_transparency(colour: str) -> None:
+    clear = needed(JPEG, {"format": "webp", "pad": {"top": 1, "color": CLEAR}})
+    assert needed(JPEG, {"format": "webp", "pad": {"top": 1, "color": colour}}) < clear / 2
+
+
+def test_the_finished_picture_stands_beside_the_one_it_is_made_from() -> None:
+    plain = {"format": "jpeg", "resize": {"width": 800}}
+    blurred = {**plain, "blur": {"sigma": 4}}
+    several = {
+        "format": "jpeg",
+        "variants": [{"name": "a"}, {"name": "b", "resize": {"width": 80}}],
+    }
+
+    assert needed(JPEG, blurred) - needed(JPEG, plain) == 800 * 600 * 3
+    more = needed(JPEG, {**several, "blur": {"sigma": 4}}) - needed(JPEG, several)
+    assert more == (JPEG.width * JPEG.height + 80 * 60) * 3
+
+
+def test_a_grey_picture_that_becomes_coloured_costs_three_bands() -> None:
+    grey = replace(JPEG, bands=1)
+    plain = {"format": "jpeg", "resize": {"width": 800}}
+    tinted = {**plain, "tint": {"color": "#a05028"}}
+
+    assert needed(grey, tinted) - needed(grey, plain) == 800 * 600 * 3
+
+
+def test_a_crop_that_looks_for_what_matters_holds_what_it_looks_at() -> None:
+    costs = [
+        needed(JPEG, {"format": "jpeg", "crop": {"aspect": "1:1", "gravity": gravity}})
+        for gravity in ("center", "attention")
+    ]
+
+    assert costs[1] - costs[0] == JPEG.width * JPEG.height * 3
+
+
+def test_denoise_keeps_tiles_of_what_it_has_computed() -> None:
+    blur, denoise = (
+        needed(JPEG, {"format": "jpeg", **step})
+        for step in ({"blur": {"sigma": 4}}, {"denoise": {}})
+    )
+
+    assert denoise > blur + 50 * MIB
+
+
 def test_the_model_decides_as_the_worker_does() -> None:
     for name in ("LEFT_TO_RESAMPLER", "LEFT_AFTER_CROP", "TURNED_OVER"):
         assert getattr(cost, name) == getattr(opening, name)

@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pool import Fault, Header, ProbeTask, RecipeError, parse_recipe
+from pool import Fault, Header, ProbeTask, RecipeError, hevc, parse_recipe, save
 from pool.probe import read_header
 from pool.svg import sanitised
 from tests.pool.pictures import (
@@ -191,29 +190,49 @@ def test_of_an_animated_png_the_first_frame_is_taken(tmp_path: Path) -> None:
     assert is_near(image(10, 5)[:3], RED, by=0)
 
 
-# 16 x 16 pixels of one colour in HEVC.
-HEIC = b64decode(
-    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAXxtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAA"
-    "AAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABoAABAAAAAAAAADMAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMx"
-    "AAAAAA5waXRtAAAAAAABAAAA/GlwcnAAAADcaXBjbwAAAHVodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDA"
-    "H//wNwAAADAJAAAAMAAAMAHroCQGEAAQApQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbqrprm4CGgwIAAAAyAAAADAIRiAAEA"
-    "BkQBwXPBiQAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAAAChjbGFwAAAAEAAAAAEAAAAQAAAAAf"
-    "///9AAAAAC////0AAAAAIAAAAQcGl4aQAAAAADCAgIAAAAGGlwbWEAAAAAAAAAAQABBYECAwWEAAAAO21kYXQAAAAvKAGv"
-    "EyFkY0D1JyL//2q6n/rQWf9v9lhZ3K6AwVvy+sD2ZJvA86qRnoCHaacwFXg="
-)
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_too_large_for_optimal_codes_keeps_its_other_options(
+    tmp_path: Path, progressive: bool
+) -> None:
+    side = round(save.MOST_OPTIMISED_PIXELS**0.5)
+    manner = {"format": "jpeg", "progressive": progressive, "effort": "best"}
+    found = {}
+    for extra in (0, 8):
+        folder = tmp_path / str(extra)
+        folder.mkdir()
+        pyvips.Image.black(side + extra, side, bands=3).pngsave(str(folder / "s.png"))
+        [output] = developed(folder / "s.png", manner).outputs
+        with Image.open(output.path) as picture:
+            found[extra] = picture.quantization, "progressive" in picture.info
+
+    assert found[0] == found[8]
+    assert found[8][1] is progressive
 
 
-def test_heic_is_read_or_refused_by_its_name(tmp_path: Path) -> None:
+def test_heic_is_read_or_refused_by_its_header(tmp_path: Path) -> None:
     path = tmp_path / "source.heic"
-    path.write_bytes(HEIC)
+    path.write_bytes(hevc._SAMPLE)
 
     outcome = developed(path, {"format": "png"})
+    header = read_header(ProbeTask(str(path), LIMITS))
 
     if outcome.fault is None:
         assert is_near(only(outcome)(8, 8)[:3], (200, 30, 30), by=20)
+        assert isinstance(header, Header)
     else:
+        assert header == outcome.fault
         assert outcome.fault.code == "unsupported_format"
         assert "HEIC" in outcome.fault.detail
+        assert "JPEG" in outcome.fault.detail
+
+
+def test_the_trial_leaves_strangers_bytes_blocked(tmp_path: Path) -> None:
+    path = tmp_path / "source.heic"
+    path.write_bytes(hevc._SAMPLE)
+    read_header(ProbeTask(str(path), LIMITS))
+
+    with pytest.raises(pyvips.Error, match="block"):
+        pyvips.Image.heifload_buffer(hevc._SAMPLE)
 
 
 SVG = "http://www.w3.org/2000/svg"

@@ -282,6 +282,17 @@ async def test_a_task_that_does_not_heed_its_cancel_is_killed_and_ends_as_cancel
     await until(lambda: lane.restarts == {"cancelled": 1})
 
 
+async def test_a_deaf_task_is_killed_after_its_grace_though_the_lane_looks_rarely(
+    start_lane: StartLane,
+) -> None:
+    lane = await start_lane(cancel_grace_s=0.1, watch_every_s=3600)
+    work = await begun(lane, deeds.ignore_every_stop, 60)
+
+    lane.cancel("begun")
+
+    assert await work == Fault("cancelled", "the job was cancelled")
+
+
 async def test_a_waiting_task_that_is_cancelled_never_begins(
     start_lane: StartLane, tmp_path: Path
 ) -> None:

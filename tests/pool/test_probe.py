@@ -118,6 +118,7 @@ def test_a_progressive_jpeg_is_known_by_its_header(tmp_path: Path, is_progressiv
         has_alpha=False,
         bits=8,
         orientation=1,
+        has_less_colour=True,
     )
 
 

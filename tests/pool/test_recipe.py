@@ -64,7 +64,7 @@ REFUSED = [
     ({"variants": [{"name": "../x"}]}, "variants[0].name", "got '../x'"),
     ({"variants": [{"name": "a"}, {"name": "b", "quality": "9"}]}, "variants[1].quality", "'9'"),
     ({"variants": [{"name": "a"}, {"name": "a"}]}, "variants", "got 'a' more than once"),
-    ({"unknown": 1}, "unknown", "expected one of trim, crop, resize, rotate, flip, flop, flatten"),
+    ({"unknown": 1}, "unknown", "expected one of trim, crop, upscale, resize, rotate, flip, flop"),
     ({1: 2}, "[1]", "got this unknown name"),
 ]
 
@@ -165,7 +165,7 @@ def test_without_variants_one_output_named_default_is_made(name: str) -> None:
 
 
 def test_a_recipe_has_a_field_for_each_step_in_order_of_work() -> None:
-    assert list(STEPS)[:6] == ["trim", "crop", "resize", "rotate", "flip", "flop"]
+    assert list(STEPS)[:6] == ["trim", "crop", "upscale", "resize", "rotate", "flip"]
     assert list(STEPS)[-4:] == ["pad", "watermark", "text", "round"]
     assert list(Recipe.model_fields)[: len(STEPS)] == list(STEPS)
 
