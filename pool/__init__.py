@@ -1,6 +1,13 @@
 """The face of the pool: all that the server may use. Importing it loads no picture library."""
 
+from pool.ai.costs import seconds as network_seconds
+from pool.ai.engines import NO_AI, Engines, Model, Used, models_of, needs_network
+from pool.ai.engines import OWN as SHIPPED_MODELS
+from pool.ai.engines import is_installed as ai_is_installed
+from pool.ai.engines import runtime as ai_runtime
+from pool.child import measure_networks
 from pool.cost import group_kind, memory_bytes
+from pool.engine import engine_version
 from pool.fault import Fault, Refused
 from pool.lane import ChildDied, Lane, LaneSettings, NotStarted
 from pool.plan import announce, refusal
@@ -19,13 +26,17 @@ from pool.records import (
 from pool.steps import Size
 
 __all__ = [
+    "NO_AI",
+    "SHIPPED_MODELS",
     "ChildDied",
+    "Engines",
     "Fault",
     "Header",
     "Lane",
     "LaneSettings",
     "Limits",
     "Look",
+    "Model",
     "NotStarted",
     "Outcome",
     "Output",
@@ -37,10 +48,18 @@ __all__ = [
     "Size",
     "Stage",
     "Task",
+    "Used",
     "Variant",
+    "ai_is_installed",
+    "ai_runtime",
     "announce",
+    "engine_version",
     "group_kind",
+    "measure_networks",
     "memory_bytes",
+    "models_of",
+    "needs_network",
+    "network_seconds",
     "parse_recipe",
     "refusal",
 ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pool import sandbox
+from pool.ai.engines import Engines
 from pool.fault import Fault
 from pool.kill import Kill
 from pool.link import ChildEnds
@@ -119,6 +120,19 @@ def probe(task: ProbeTask) -> Header | Fault:
     from pool.probe import read_header  # loads libvips
 
     return read_header(task)
+
+
+def measure_networks(engines: Engines) -> dict[str, float | str]:
+    """Seconds a megapixel of each network, or what is wrong with it."""
+    from pool.ai.session import ModelUnfit, checked  # loads onnxruntime
+
+    told: dict[str, float | str] = {}
+    for model in engines.models:
+        try:
+            told[model.name] = checked(model, engines)
+        except ModelUnfit as unfit:
+            told[model.name] = str(unfit)
+    return told
 
 
 def report(progress: Progress) -> None:

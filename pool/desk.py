@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from pool.ai.bench import Bench
 from pool.progress import Reporter
 from pool.records import Stage, Task
 
@@ -15,6 +16,7 @@ class Desk:
 
     task: Task
     reporter: Reporter
+    bench: Bench
     timings_ms: dict[str, float] = field(default_factory=dict)
 
     @contextmanager

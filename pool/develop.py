@@ -7,6 +7,9 @@ from resource import RUSAGE_SELF, getrusage
 
 import pyvips
 
+from pool.ai.bench import Bench
+from pool.ai.costs import pixels_given
+from pool.ai.engines import needs_network
 from pool.border import trimmed
 from pool.desk import Desk
 from pool.fault import Fault, Refused
@@ -26,7 +29,10 @@ def develop(task: Task, report: Callable[[Progress], None], kill: Kill) -> Outco
     """Make every output of a task, or none and the fault."""
     if pyvips.concurrency_get() != task.threads:
         pyvips.concurrency_set(task.threads)
-    desk = Desk(task, Reporter(task.job_id, task.attempt, report, kill))
+    reporter = Reporter(task.job_id, task.attempt, report, kill)
+    if needs_network(task.recipe, task.limits.engines):
+        reporter.expect_networks()
+    desk = Desk(task, reporter, Bench(task.limits.engines, reporter.worked))
     try:
         outputs, found, fault = _guarded(desk)
     finally:
@@ -44,6 +50,7 @@ def develop(task: Task, report: Callable[[Progress], None], kill: Kill) -> Outco
         timings_ms=desk.timings_ms,
         peak_rss_bytes=getrusage(RUSAGE_SELF).ru_maxrss * 1024,
         look=found,
+        engines=tuple(desk.bench.notes.used),
     )
 
 
@@ -76,10 +83,11 @@ def _planned(desk: Desk) -> tuple[tuple[Plan, ...], Opening]:
     header = read_header(ProbeTask(task.source, task.limits, page))
     if isinstance(header, Fault):
         raise Refused(header)
-    known = Known(trimmed(desk, header), task.assets)
+    known = Known(trimmed(desk, header), task.assets, desk.bench)
     if fault := refusal(header, task.recipe, task.limits, known):
         raise Refused(fault)
     plans = plan_outputs(header, task.recipe, known)
+    desk.bench.notes.pixels = pixels_given(plans, task.limits.engines)
     frames = frames_used(header, task.recipe)
     least = 1.0 if frames > 1 else min(plan.reduction for plan in plans)
     way = opening(task.source, header, least, is_cropped=bool(plans[0].shared))

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pool.ai.bench import PLAIN, Bench
+from pool.ai.engines import refuse_missing
 from pool.fault import Fault, Refused
 from pool.formats import ANIMATED, FORMATS, chosen
 from pool.recipe import Recipe, WrittenVariant
@@ -18,6 +20,7 @@ class Known:
 
     trimmed: Crop | None = None  # the box inside its border, once that was looked for
     assets: Mapping[str, str] = field(default_factory=dict)
+    bench: Bench = PLAIN
 
 
 NOTHING_KNOWN = Known()
@@ -75,7 +78,7 @@ class Plan:
 
 
 def announce(header: Header, recipe: Recipe) -> tuple[Size, ...]:
-    """The exact size of each of recipe.outputs(); a crop outside the picture raises Refused.
+    """The exact size of each output to come; a crop outside the picture raises Refused.
 
     Not exact with trim: the sizes are then those of a picture that has no border.
     """
@@ -87,6 +90,7 @@ def refusal(
 ) -> Fault | None:
     """Why this recipe cannot be done with this picture, told before any work."""
     try:
+        refuse_missing(recipe, limits.engines)
         plans = plan_outputs(header, recipe, known)
     except Refused as refused:
         return refused.fault
@@ -96,10 +100,18 @@ def refusal(
 
 
 def plan_outputs(header: Header, recipe: Recipe, known: Known = NOTHING_KNOWN) -> tuple[Plan, ...]:
-    """One plan for each of recipe.outputs(); a crop outside the picture raises Refused."""
+    """One plan for each of recipe.outputs(); a crop outside the picture raises Refused.
+
+    Of several formats to negotiate those are left out that cannot hold what another can.
+    """
     if recipe.page is not None and recipe.page >= header.frames:
         raise Refused(page_outside(header.frames, recipe.page))
-    return tuple(_plan(header, recipe, variant, known) for variant in recipe.outputs())
+    plans = tuple(_plan(header, recipe, variant, known) for variant in recipe.outputs())
+    frames = frames_used(header, recipe)
+    whole = {plan.variant.choice_of for plan in plans if _holds_all(plan, frames)} - {None}
+    return tuple(
+        plan for plan in plans if plan.variant.choice_of not in whole or _holds_all(plan, frames)
+    )
 
 
 def page_outside(pages: int, page: int) -> Fault:
@@ -144,12 +156,27 @@ def _moves(size: Size, recipe: Recipe, resize: Resize | None, known: Known) -> I
         if name == "trim" and known.trimmed is not None:
             settings = known.trimmed
         after = step.size(size, settings)
-        yield Move(name, step, settings, Frame(size, after, background, known.assets))
+        yield Move(name, step, settings, Frame(size, after, background, known.assets, known.bench))
         size = after
+
+
+def _holds_all(plan: Plan, frames: int) -> bool:
+    """Whether the format holds every frame, and every pixel."""
+    kind = FORMATS[plan.variant.format]
+    has_frames = frames == 1 or kind.has_frames
+    return has_frames and max(plan.size.width, plan.size.height) <= kind.max_side
 
 
 def _too_large(plan: Plan, limits: Limits) -> Fault | None:
     name, size, kind = plan.variant.name, plan.size, plan.variant.format
+    for move in plan.shared:
+        if move.frame.after.pixels > max(limits.max_output_pixels, move.frame.before.pixels):
+            made = move.frame.after
+            detail = (
+                f"{move.name} would make {made.width} x {made.height} pixels; "
+                f"at most {limits.max_output_pixels} are made"
+            )
+            return Fault("output_too_large", detail, limits.max_output_pixels, made.pixels)
     side, most = max(size.width, size.height), FORMATS[kind].max_side
     if plan.pixels > limits.max_output_pixels:
         frames = f" in {plan.frames} frames" if plan.frames > 1 else ""

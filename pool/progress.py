@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 # Shares measured on photographs to 800 px WebP; what is left to 100 is storing, by the parent.
 SHARES = {Stage.DECODING: (0, 55), Stage.PROCESSING: (55, 65), Stage.ENCODING: (65, 95)}
+# Where networks work, nearly all the time is theirs: from the end of PROCESSING to ENCODING.
+SHARES_BESIDE_NETWORKS = {
+    Stage.DECODING: (0, 4),
+    Stage.PROCESSING: (4, 6),
+    Stage.ENCODING: (90, 97),
+}
+OF_NETWORKS = (6, 90)
 SHORTEST_PAUSE_S = 0.1
 
 
@@ -31,6 +38,7 @@ class Reporter:
         self._attempt = attempt
         self._report = report
         self._kill = kill
+        self._shares = SHARES
         self._stage = Stage.QUEUED
         self._percent = 0
         self._told_at = 0.0
@@ -44,8 +52,8 @@ class Reporter:
         """A stage begins; always told."""
         self._kill.check()
         self._stage = stage
-        self._range = SHARES[stage]
-        self._percent = max(self._percent, SHARES[stage][0])
+        self._range = self._shares[stage]
+        self._percent = max(self._percent, self._shares[stage][0])
         self._tell(monotonic())
 
     def watch(self, image: "pyvips.Image", done: float = 0.0, share: float = 1.0) -> None:
@@ -53,7 +61,7 @@ class Reporter:
 
         It is the part of the stage from `done` to `done + share`, both of 1.
         """
-        low, high = SHARES[self._stage]
+        low, high = self._shares[self._stage]
         width = high - low
         self._range = (low + width * done, low + width * (done + share))
         image.set_progress(True)
@@ -65,6 +73,16 @@ class Reporter:
         """Between two evaluations: raise Refused if the task was stopped."""
         self._kill.check()
 
+    def expect_networks(self) -> None:
+        """Networks will do most of this task; their part is told by `worked`."""
+        self._shares = SHARES_BESIDE_NETWORKS
+
+    def worked(self, part: float) -> None:
+        """So much of all networks' work is done, 0 to 1; raises Refused if the task was stopped."""
+        self._kill.check()
+        low, high = OF_NETWORKS
+        self._advance(low + (high - low) * part)
+
     def rest(self) -> None:
         """The task is over; let go of its pictures."""
         self._watched.clear()
@@ -73,7 +91,10 @@ class Reporter:
     def _evaluated(self, _image: "pyvips.Image", evaluation: Evaluation) -> None:
         self._kill.again()
         low, high = self._range
-        self._percent = max(self._percent, int(low + (high - low) * evaluation.percent / 100))
+        self._advance(low + (high - low) * evaluation.percent / 100)
+
+    def _advance(self, percent: float) -> None:
+        self._percent = max(self._percent, int(percent))
         now = monotonic()
         if self._percent > self._told_percent and now - self._told_at >= SHORTEST_PAUSE_S:
             self._tell(now)

@@ -1,16 +1,34 @@
 """The recipe: what a client wants done with a picture, checked."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from pool.complaint import complaint
 from pool.formats import AUTO, FORMATS, FormatName
-from pool.steps import Steps
-from pool.variants import AskedFormat, MaxBytes, Quality, Responsive, Variant, WrittenVariant
+from pool.steps import STEPS, Steps
+from pool.variants import (
+    AskedFormat,
+    MaxBytes,
+    Quality,
+    Responsive,
+    Variant,
+    WrittenVariant,
+    in_each_format,
+    refuse_twice,
+)
 
 __all__ = ["Recipe", "RecipeError", "Variant", "WrittenVariant", "parse_recipe"]
 
@@ -23,11 +41,23 @@ QUALITY_TEXT = (
     "1 is smallest, 100 best; each format has its own default; png, gif and tiff have no use for "
     "it. auto is the lowest at which this picture still looks right."
 )
+NEGOTIATE_TEXT = (
+    "Where format is auto: a file in each of these, best first. Who asks for the picture gets the "
+    "first that its Accept names, and the last if it names none."
+)
 EFFORT_TEXT = "best is a tenth smaller, at several times the work."
+
+
+def _grouped(schema: dict[str, Any]) -> None:
+    """Say of each field whether it is a step: a form draws them apart."""
+    for name, field in schema["properties"].items():
+        field["group"] = "step" if name in STEPS else "output"
 
 
 class Recipe(Steps):
     """The steps to take, and the files to write."""
+
+    model_config = ConfigDict(json_schema_extra=_grouped)
 
     background: Annotated[
         str,
@@ -50,6 +80,10 @@ class Recipe(Steps):
         default="auto",
         description=f"Kind of file to write. auto is {AUTO}, without loss for pictures of few "
         "colours; where it is too long for that, jpeg, or png with transparency.",
+    )
+    # strict=False only lets a JSON list become a tuple; what is in it stays strict.
+    negotiate: Annotated[tuple[FormatName, ...], Field(strict=False, max_length=len(FORMATS))] = (
+        Field(default=(), description=NEGOTIATE_TEXT, examples=[["avif", "webp", "jpeg"]])
     )
     quality: Quality | None = Field(default=None, description=QUALITY_TEXT)
     lossless: bool = Field(
@@ -77,6 +111,11 @@ class Recipe(Steps):
         default=None, description="More variants: every width in every format, for <picture>."
     )
 
+    @field_validator("negotiate")
+    @classmethod
+    def _differ(cls, formats: tuple[FormatName, ...]) -> tuple[object, ...]:
+        return refuse_twice(formats)
+
     @field_validator("variants")
     @classmethod
     def _have_different_names(cls, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
@@ -102,7 +141,9 @@ class Recipe(Steps):
         if self.responsive is not None:
             variants += self.responsive.variants(self.resize)
         return tuple(
-            self._filled(variant) for variant in variants or (Variant(name=DEFAULT_VARIANT),)
+            written
+            for variant in variants or (Variant(name=DEFAULT_VARIANT),)
+            for written in self._written(variant)
         )
 
     def background_colour(self) -> tuple[int, int, int]:
@@ -111,8 +152,23 @@ class Recipe(Steps):
 
     def canonical(self) -> str:
         """Stable JSON, defaults left out, keys sorted: equal recipes give equal text."""
-        said = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return json.dumps(said, sort_keys=True, separators=(",", ":"))
+        return json.dumps(self.as_said(), sort_keys=True, separators=(",", ":"))
+
+    def as_said(self) -> dict[str, Any]:
+        """As `options` have it, defaults left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def _written(self, variant: Variant) -> Iterator[WrittenVariant]:
+        """The variant, or a choice of it in each format to negotiate."""
+        if not self.negotiate or (variant.format or self.format) != "auto":
+            yield self._filled(variant)
+            return
+        for one in in_each_format(variant, self.negotiate):
+            written = self._filled(one)
+            # Without loss only this one makes drawings smaller, and it keeps the name's format.
+            is_unsaid = (variant.quality or self.quality) is None and not written.is_lossless
+            is_open = one.format == AUTO and is_unsaid
+            yield replace(written, is_open=is_open, choice_of=variant.name)
 
     def _filled(self, variant: Variant) -> WrittenVariant:
         asked = variant.format or self.format

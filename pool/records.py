@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pool.ai.engines import NO_AI, Engines, Used
 from pool.fault import Fault
 from pool.recipe import Recipe
 
@@ -33,13 +34,17 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a picture may be at most; `formats` are the kinds taken in."""
+    """What a picture may be at most, and what there is to work with.
+
+    `formats` are the kinds taken in, `engines` the networks.
+    """
 
     max_pixels: int
     max_side: int
     max_output_pixels: int
     max_frames: int
     formats: tuple[str, ...]
+    engines: Engines = NO_AI
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Header:
     has_alpha: bool
     bits: int  # of one sample: 8, 16, 32
     orientation: int  # EXIF, 1 to 8
+    has_less_colour: bool = False  # JPEG: its colours are stored at half the width or less
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,7 @@ class Outcome:
     timings_ms: dict[str, float]  # keys: decoding, processing, encoding
     peak_rss_bytes: int  # of the worker process, over its life
     look: Look | None = None
+    engines: tuple[Used, ...] = ()  # what did the steps that a network can do
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,11 +65,7 @@ class Responsive(Settings):
     @field_validator("widths", "formats")
     @classmethod
     def _differ(cls, values: tuple[object, ...]) -> tuple[object, ...]:
-        for value in values:
-            if values.count(value) > 1:
-                wanted = "expected values that differ, got {value} more than once"
-                raise PydanticCustomError("whole", wanted, {"value": quoted(value)})
-        return values
+        return refuse_twice(values)
 
     def variants(self, resize: Resize | None) -> tuple[Variant, ...]:
         """One for each, in the ratio of the recipe's own resize."""
@@ -78,6 +74,23 @@ class Responsive(Settings):
             for format in self.formats
             for width in self.widths
         )
+
+
+def refuse_twice(values: tuple[object, ...]) -> tuple[object, ...]:
+    """The values, which must differ."""
+    for value in values:
+        if values.count(value) > 1:
+            wanted = "expected values that differ, got {value} more than once"
+            raise PydanticCustomError("whole", wanted, {"value": quoted(value)})
+    return values
+
+
+def in_each_format(variant: Variant, formats: tuple[FormatName, ...]) -> tuple[Variant, ...]:
+    """One for each format to choose from, named such as default-webp."""
+    return tuple(
+        variant.model_copy(update={"name": f"{variant.name}-{format}", "format": format})
+        for format in formats
+    )
 
 
 def responsive_name(width: int, format: FormatName) -> str:
@@ -105,3 +118,4 @@ class WrittenVariant:
     max_bytes: int | None = None
     is_auto: bool = False  # format "auto": `format` is its usual meaning, a plan has the last word
     is_open: bool = False  # and nothing said of quality: the pixels decide whether without loss
+    choice_of: str | None = None  # one of several formats of the variant that the recipe names

@@ -15,6 +15,8 @@ from pool.steps.crop import STEP as CROP
 from pool.steps.crop import Crop
 from pool.steps.denoise import STEP as DENOISE
 from pool.steps.denoise import Denoise
+from pool.steps.enhance import STEP as ENHANCE
+from pool.steps.enhance import Enhance
 from pool.steps.flatten import STEP as FLATTEN
 from pool.steps.flatten import Flatten
 from pool.steps.flip import STEP as FLIP
@@ -43,6 +45,8 @@ from pool.steps.tint import STEP as TINT
 from pool.steps.tint import Tint
 from pool.steps.trim import STEP as TRIM
 from pool.steps.trim import Trim
+from pool.steps.upscale import STEP as UPSCALE
+from pool.steps.upscale import Upscale
 from pool.steps.watermark import STEP as WATERMARK
 from pool.steps.watermark import Watermark
 
@@ -63,10 +67,11 @@ __all__ = [
 class Steps(Settings):
     """A row a step, top to bottom the order of work; EXIF orientation comes before all of them.
 
-    What is cut away costs nothing later, so trim and crop come first; resize next, so that all
-    that follows works on few pixels, and a radius or a width in pixels means those of the result.
-    Then the picture is turned, and what is clear filled. Colours: denoise before what would make
-    noise stronger, the automatic steps before those by hand, the loss of colour after its change.
+    What is cut away costs nothing later, so trim and crop come first, then upscale, which makes
+    what resize may choose from; resize next, so that all that follows works on few pixels, and a
+    radius or a width in pixels means those of the result. Then the picture is turned, and what is
+    clear filled. Colours: enhance and denoise before what would make noise stronger, the automatic
+    steps before those by hand, the loss of colour after its change.
     Then blur, sharpen, pixelate, so that blocks stay hard. Last what surrounds and covers the
     picture: a border, marks on both, and round corners, which cut all of it as they do in CSS.
     """
@@ -76,6 +81,9 @@ class Steps(Settings):
     )
     crop: Annotated[Crop | None, CROP] = Field(
         default=None, description="Cut a rectangle out of the picture as displayed."
+    )
+    upscale: Annotated[Upscale | None, UPSCALE] = Field(
+        default=None, description="Make two or four times as many pixels a side."
     )
     resize: Annotated[Resize | None, RESIZE] = Field(
         default=None, description="Bring the picture to a size or into a box."
@@ -91,6 +99,9 @@ class Steps(Settings):
     )
     flatten: Annotated[Flatten | None, FLATTEN] = Field(
         default=None, description="Put a colour under transparent parts."
+    )
+    enhance: Annotated[Enhance | None, ENHANCE] = Field(
+        default=None, description="Take noise and JPEG artefacts away by a neural network."
     )
     denoise: Annotated[Denoise | None, DENOISE] = Field(
         default=None, description="Smooth noise away and keep edges."

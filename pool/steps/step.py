@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pool.ai.bench import PLAIN, Bench
+
 if TYPE_CHECKING:
     import pyvips
 
@@ -50,6 +52,7 @@ class Frame:
     after: Size
     background: tuple[int, int, int]
     assets: Mapping[str, str] = field(default_factory=dict)  # names and paths of other files
+    bench: Bench = PLAIN  # of the networks
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from pool import Lane
 from server.jobs.job import Job
 from server.jobs.lanes import Lanes
+from server.jobs.names import AI_CLASS
 from server.jobs.queue import JobQueue
 
 log = structlog.get_logger(__name__)
@@ -32,11 +33,22 @@ _POLL_LANE_S = 0.05  # while a lane gets a new child, of which nobody tells
 class Dispatcher:
     """Claims for as long as there is room, and keeps every carried group's task."""
 
-    def __init__(self, queue: JobQueue, lanes: Lanes, carry: Carry, *, budget_bytes: int) -> None:
+    def __init__(
+        self,
+        queue: JobQueue,
+        lanes: Lanes,
+        carry: Carry,
+        *,
+        budget_bytes: int,
+        networks: int = 0,
+    ) -> None:
+        """networks: the most jobs at once that networks work on."""
         self._queue = queue
         self._lanes = lanes
         self._carry = carry
         self._budget_bytes = budget_bytes
+        self._networks = networks
+        self._last_networks: Lane | None = None  # it has them loaded
         self._held: dict[asyncio.Task[None], tuple[Lane, Sequence[Job]]] = {}
         self._is_draining = False
         self._claiming = asyncio.Lock()
@@ -92,14 +104,17 @@ class Dispatcher:
         used = sum(max(job.cost_bytes for job in jobs) for _, jobs in self._held.values())
         try:
             groups = await self._queue.claim(
-                len(room), free_bytes=max(0, self._budget_bytes - used), is_idle=not self._held
+                len(room),
+                free_bytes=max(0, self._budget_bytes - used),
+                is_idle=not self._held,
+                networks=self._networks - sum(map(_needs_network, self.held)),
             )
         except (RedisError, OSError) as error:
             log.warning("cannot claim jobs", error=str(error))
             return False
         threads = await self._threads(groups)
-        for lane, jobs in zip(room, groups, strict=False):
-            self._hand_out(lane, jobs, threads)
+        for jobs in sorted(groups, key=_is_plain):
+            self._hand_out(self._fitting(room, jobs), jobs, threads)
         return bool(groups)
 
     async def _threads(self, groups: Sequence[Sequence[Job]]) -> int:
@@ -121,12 +136,22 @@ class Dispatcher:
         slow = {
             lane
             for lane, jobs in self._held.values()
-            if sum(job.width * job.height for job in jobs) > _QUICK_PIXELS
+            if sum(job.width * job.height for job in jobs) > _QUICK_PIXELS or not _is_plain(jobs)
         }
         return [lane for lane in alive if self._lanes.held_by(lane) == 1 and lane not in slow]
 
+    def _fitting(self, room: list[Lane], jobs: Sequence[Job]) -> Lane:
+        """Take a lane out of the room: for networks the one that has them, for others not that."""
+        last, is_plain = self._last_networks, _is_plain(jobs)
+        liked = [lane for lane in room if (lane is last) != is_plain]
+        lane = liked[0] if liked else room[0]
+        room.remove(lane)
+        if not is_plain:
+            self._last_networks = lane
+        return lane
+
     def _hand_out(self, lane: Lane, jobs: Sequence[Job], threads: int) -> None:
-        self._lanes.take(lane)
+        self._lanes.take(lane, is_long=not _is_plain(jobs))
         task = asyncio.create_task(self._carry(lane, jobs, threads), name=f"job {jobs[0].job_id}")
         self._held[task] = (lane, jobs)
         task.add_done_callback(self._carried)
@@ -147,3 +172,11 @@ class Dispatcher:
                 await self._lanes.changed.wait()
         except TimeoutError:
             return
+
+
+def _needs_network(job: Job) -> bool:
+    return job.queue_class == AI_CLASS
+
+
+def _is_plain(jobs: Sequence[Job]) -> bool:
+    return not any(map(_needs_network, jobs))

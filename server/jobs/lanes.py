@@ -38,6 +38,7 @@ class Lanes:
         self._most = most
         self._idle_since: dict[Lane, float] = {}
         self._busy: dict[Lane, int] = {}
+        self._long: set[Lane] = set()  # busy for as long as a network takes
         self._numbers = iter(range(1_000_000_000))
         self.changed = asyncio.Event()
         """Set when a lane has come; whoever waits clears it."""
@@ -56,15 +57,18 @@ class Lanes:
         """How many groups of jobs a lane has in hand."""
         return self._busy[lane]
 
-    def take(self, lane: Lane) -> None:
-        """A group of jobs goes to this lane."""
+    def take(self, lane: Lane, *, is_long: bool = False) -> None:
+        """A group of jobs goes to this lane; a long one keeps it, so that another may be needed."""
         self._busy[lane] += 1
+        if is_long:
+            self._long.add(lane)
         self._idle_since.pop(lane, None)
 
     def give_back(self, lane: Lane) -> None:
         """A group of jobs of this lane is done."""
         self._busy[lane] -= 1
         if not self._busy[lane]:
+            self._long.discard(lane)
             self._idle_since[lane] = time.monotonic()
 
     async def start(self) -> None:
@@ -86,7 +90,8 @@ class Lanes:
 
     async def _adjust(self) -> None:
         if len(self._busy) < self._most and not self._idle_since:
-            if await self._queue.expected_wait_s() > self._settings.grow_wait_s:
+            # Who comes while a network works waits for it, whatever a mean job takes.
+            if self._long or await self._queue.expected_wait_s() > self._settings.grow_wait_s:
                 await self._grow()
                 self.changed.set()
             return

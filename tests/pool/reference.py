@@ -29,11 +29,13 @@ This page is made from the schema (`GET /schema/recipe` has all of it):
 EXAMPLES: dict[str, object] = {
     "trim": {"threshold": 10},
     "crop": {"aspect": "16:9", "gravity": "attention"},
+    "upscale": {"factor": 2},
     "resize": {"width": 800, "height": 600, "fit": "cover"},
     "rotate": {"angle": 12.5, "color": "#00000000"},
     "flip": True,
     "flop": True,
     "flatten": {"color": "#ffffff"},
+    "enhance": {"strength": 0.8},
     "denoise": {"strength": 12},
     "normalise": True,
     "clahe": {"window": 64, "maxSlope": 3},

@@ -24,11 +24,12 @@ TEXTS = {
     "#ffffff": COLOURS,
     "logo": st.just("logo"),
     "01hw3k5x": st.just("id"),
+    "upscale": st.just("upscale"),
     "© 2026": st.sampled_from(["x", "Größe <b>&", "one\ntwo", " ", "漢字", "long " * 40]),
 }
 # These decide how large a picture becomes; the rest may be anything within its bounds.
 SMALL = {"width", "height", "x", "y", "top", "right", "bottom", "left"}
-FAULTS = {"crop_outside", "region_outside"}
+FAULTS = {"crop_outside", "region_outside", "ai_unavailable"}
 
 
 def values(part: Schema, name: str) -> st.SearchStrategy[Any]:

@@ -23,6 +23,8 @@ TAKEN: list[dict[str, Any]] = [
     {"flip": True},
     {"flop": True},
     {"flatten": {"color": "#ffffff"}},
+    {"upscale": {"factor": 2, "engine": "classic", "model": "house"}},
+    {"enhance": {"strength": 0.5, "engine": "auto", "model": "house"}},
     {"denoise": {"strength": 12}},
     {"normalise": True},
     {"clahe": {"window": 9, "maxSlope": 2}},
