@@ -1,87 +1,91 @@
-"""THE wiring: every part is built here in order and closed in reverse, and every route stands here.
-
-Nobody else sees all of it.
-"""
+"""THE wiring: parts are built here in order and closed in reverse. Nobody else sees all of them."""
 
 import asyncio
-import signal
 import uuid
-from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import structlog
-from aiohttp import web
 from redis.asyncio import Redis
 
-from pool import Lane, LaneSettings, Limits
+from pool import Lane, LaneSettings, Limits, parse_recipe
 from server.config import Settings
+from server.edge.access.cors import Cors
+from server.edge.access.gate import Gate, refuse_unguarded
+from server.edge.access.idempotency import Idempotency
+from server.edge.access.quota import Quotas
+from server.edge.access.sign import Doorman
 from server.edge.health import HealthHandler
-from server.edge.images import ImageHandler
-from server.edge.page import PageHandler, get_recipe_schema
-from server.edge.problems import tell_problems
-from server.edge.status import StatusHandler
-from server.edge.upload import UploadHandler
+from server.intake.direct.events import StorageEvents
+from server.intake.direct.presign import Presign
+from server.intake.fetch.download import Downloader
+from server.intake.fetch.fetcher import Fetcher
+from server.intake.fetch.guard import Guard
+from server.intake.fetch.job import JobFetcher
+from server.intake.fetch.session import guarded_session
+from server.intake.ordering import Ordering
+from server.intake.same import Sameness
+from server.intake.tus.uploads import TusUploads
 from server.intake.upload import Intake
 from server.jobs import names
 from server.jobs.carry import Carrier
 from server.jobs.connection import command_client, feed_client
+from server.jobs.direct import DirectUploads
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.fitness import refuse_unfit
 from server.jobs.lanes import Lanes
 from server.jobs.leases import Leases
+from server.jobs.links import Links
+from server.jobs.once import OnceBook
 from server.jobs.progress import ProgressBoard
 from server.jobs.queue import JobQueue
+from server.jobs.speeds import Speeds
+from server.jobs.urls import UrlQueue
+from server.jobs.usage import Allowance, Usage
 from server.live.feed import Feed
 from server.live.sockets import Sockets
-from server.ops.janitor import Janitor
+from server.live.sse import EventStreams
+from server.ops.journal import Journal
 from server.ops.lock import data_dir_lock
 from server.ops.machine import cores, memory_budget_bytes
+from server.ops.networks import Networks, engines_of
 from server.ops.valkey import EmbeddedValkey
-from server.storage.disk import DiskStorage
+from server.records.database import open_database
+from server.records.store import Records, RecordsAway
+from server.signing import Signer, load_keys, signing_file
+from server.storage.bucket import BucketStorage
+from server.storage.opening import open_storage
 from server.storage.spool import Spool
 
 log = structlog.get_logger(__name__)
 
-# Bytes of a refused body are read for this long, so that the client sees the answer, not a reset.
-_LINGER_S = 2.0
-# Of the request line: `options` of a raw upload stand in it.
-_MAX_LINE_BYTES = 80 * 1024
-# After the grace: how long those who still wait for an answer may hold up the end.
-_SHUTDOWN_S = 2.0
 
-
-class Service:
-    """All parts of one running server."""
+class Parts:
+    """All parts of one running server; `async with` builds them and closes them in reverse."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
+        self.watchers: list[asyncio.Task[None]] = []
+        """Tasks that live as long as what they watch; one that ends is a part that died."""
         self._stack = AsyncExitStack()
-        self._stopping = asyncio.Event()
-        self._hurrying = asyncio.Event()
-        self._owned: list[asyncio.Task[None]] = []
 
-    async def run(self, announce: Callable[[str], None]) -> None:
-        """Serve until a signal comes; `announce` is told the address once it answers.
-
-        Raises PartDied when something that must live has died.
-        """
-        self._watch_signals()
+    async def __aenter__(self) -> Self:
         async with self._stack:
             await self._build()
-            await self._open_doors(announce)
-            died = await self._wait_for_the_end()
-            await self._wind_down()
-        if died is not None:
-            raise PartDied(f"{died.get_name()} ended unexpectedly") from died.exception()
+            self._stack = self._stack.pop_all()  # all of it stands; else what stood is closed
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
 
     async def _build(self) -> None:
-        settings = self._settings
+        settings = self.settings
+        refuse_unguarded(settings)
         data_dir = settings.server.data_dir.resolve()
         self._stack.enter_context(data_dir_lock(data_dir))
         redis, feed_redis = await self._connect(data_dir)
-        self.storage = DiskStorage(data_dir, min_free_bytes=settings.storage.min_free_bytes)
+        self.storage = open_storage(settings.storage, data_dir)
         self.spool = Spool(
             data_dir / "spool",
             max_upload_bytes=settings.upload.max_upload_bytes,
@@ -90,19 +94,30 @@ class Service:
         )
         self.spool.prepare()
         self.queue = JobQueue(
-            redis, settings.queue, node=_node_name(data_dir), keep_s=settings.images.keep_s
+            redis,
+            settings.queue,
+            node=_node_name(data_dir),
+            keep_s=settings.images.keep_s,
+            keep_original_s=settings.images.keep_original_s or None,
+            most_unsettled=settings.quota.jobs,
+            has_records=settings.records.enabled,
         )
         await self.queue.prepare()
+        await self._build_records(redis, data_dir)
         self.progress = ProgressBoard(self.queue, interval_s=settings.live.progress_interval_s)
         await self._build_pool()
-        self.feed = Feed(feed_redis, self.queue, settings.live)
-        self.feed.listen(names.WAKE, self.dispatcher.wake)
-        self.feed.listen(names.CANCEL, self.dispatcher.cancel)
-        self.sockets = Sockets(self.feed, settings.live)
-        self.health = HealthHandler(self.queue, self.feed, self.lanes)
+        self._build_gate(redis, data_dir)
+        self._build_direct(redis)
+        await self._build_fetching(redis)
+        self.feed = Feed(feed_redis, self.queue, settings.live, self.links)
+        self.feed.listen(names.WAKE, self._wake)
+        self.feed.listen(names.CANCEL, self._cancel)
+        self.sockets = Sockets(self.feed, settings.live, self.gate.may_watch)
+        self.streams = EventStreams(self.feed, settings.live, self.gate.may_watch)
+        self.health = HealthHandler(self.queue, self.feed, self.lanes, self.storage, self.journal)
 
     async def _connect(self, data_dir: Path) -> tuple[Redis, Redis]:
-        settings, enter = self._settings.redis, self._stack.enter_async_context
+        settings, enter = self.settings.redis, self._stack.enter_async_context
         url = settings.url
         if not url:
             valkey = await enter(
@@ -112,19 +127,49 @@ class Service:
             )
             url = valkey.url
             if valkey.watcher is not None:
-                self._owned.append(valkey.watcher)
+                self.watchers.append(valkey.watcher)
         commands = await enter(command_client(url, timeout_s=settings.timeout_s))
         if settings.url:
             await refuse_unfit(commands)
         feed = await enter(feed_client(url, timeout_s=settings.timeout_s))
         return commands, feed
 
+    async def _build_records(self, redis: Redis, data_dir: Path) -> None:
+        """The history; a database that does not answer is waited for, but not at start."""
+        settings = self.settings.records
+        self.records: Records | None = None
+        self.journal: Journal | None = None
+        if not settings.enabled:
+            return
+        engine = open_database(settings.url, data_dir)
+        self.records = Records(engine, query_timeout_s=settings.query_timeout_s)
+        self._stack.push_async_callback(self.records.close)
+        try:
+            await self.records.prepare()
+        except RecordsAway as error:
+            log.warning("the history's database does not answer", error=str(error))
+        self.journal = Journal(
+            redis,
+            self.records,
+            settings,
+            node=_node_name(data_dir),
+            timeout_s=self.settings.redis.timeout_s,
+        )
+        self.queue.refuse_if_behind = self.journal.refuse_if_behind
+
     async def _build_pool(self) -> None:
-        settings = self._settings
-        limits = Limits(**settings.limits.model_dump())
+        settings = self.settings
+        engines = engines_of(settings.ai)
+        limits = Limits(**settings.limits.model_dump(), engines=engines)
+        self.speeds = Speeds(
+            engines,
+            deadline_s=settings.pool.deadline_s,
+            deadline_times=settings.ai.deadline_times,
+        )
         assets = _assets(settings)
         budget_bytes = settings.pool.memory_budget_bytes or memory_budget_bytes()
         probe = await self._start_lanes()
+        await self.networks.prepare(self.speeds)
         self.intake = Intake(
             spool=self.spool,
             storage=self.storage,
@@ -133,7 +178,15 @@ class Service:
             limits=limits,
             budget_bytes=min(budget_bytes, settings.pool.memory_kill_bytes),
             assets=assets,
+            sameness=Sameness(
+                self.queue,
+                assets,
+                enabled=settings.dedup.enabled,
+                public_images=settings.auth.public_images,
+                engines=engines,
+            ),
         )
+        self.tus = TusUploads(self.intake, settings.tus, max_bytes=settings.upload.max_upload_bytes)
         self.carrier = Carrier(
             queue=self.queue,
             spool=self.spool,
@@ -141,14 +194,16 @@ class Service:
             progress=self.progress,
             settings=settings.queue,
             limits=limits,
-            deadline_s=settings.pool.deadline_s,
+            speeds=self.speeds,
             assets=assets,
+            public_images=settings.auth.public_images,
         )
         self.dispatcher = Dispatcher(
             self.queue,
             self.lanes,
             self.carrier.carry,
             budget_bytes=budget_bytes,
+            networks=self.networks_at_once if engines.models else 0,
         )
         self.leases = Leases(
             self.queue,
@@ -158,12 +213,17 @@ class Service:
             lease_s=settings.queue.lease_s,
         )
 
+    @property
+    def networks_at_once(self) -> int:
+        """How many jobs of neural networks this node runs at a time."""
+        return self.settings.ai.concurrency or max(1, self.lanes.most // 2)
+
     async def _start_lanes(self) -> Lane:
         """Bring up the first lanes, and the one that only reads headers, which is returned."""
-        pool = self._settings.pool
+        pool = self.settings.pool
         settings = LaneSettings(
             spool=str(self.spool.folder),
-            read_only=tuple(_assets(self._settings).values()),
+            read_only=(*_assets(self.settings).values(), *_model_paths(self.settings)),
             hard_grace_s=pool.hard_grace_s,
             max_tasks_per_child=pool.max_tasks_per_child,
             max_rss_bytes=pool.max_rss_bytes,
@@ -178,106 +238,77 @@ class Service:
         self._stack.push_async_callback(self.lanes.close)
         self._stack.push_async_callback(probe.close)
         await asyncio.gather(self.lanes.start(), probe.start())
+        self.networks = Networks(make_lane, must_fit=bool(self.settings.ai.models))
         return probe
 
-    async def _open_doors(self, announce: Callable[[str], None]) -> None:
-        """Go on where the last run ended, start what runs for ever, answer HTTP."""
-        self._own(self.feed.run(), "feed")
-        await self.feed.connected.wait()
-        await self.leases.take_back()
-        await self.intake.sweep_leftovers()
-        self._own(self.intake.run(), "intake")
-        self._own(self.leases.run(), "leases")
-        self._own(self.progress.run(), "progress")
-        self._own(self.dispatcher.run(), "dispatcher")
-        self._own(self.lanes.run(), "lanes")
-        self._own(Janitor(self.queue, self.storage).run(), "janitor")
-        runner = web.AppRunner(
-            self._application(),
-            access_log=None,
-            lingering_time=_LINGER_S,
-            shutdown_timeout=_SHUTDOWN_S,
-            max_line_size=_MAX_LINE_BYTES,
+    def _build_gate(self, redis: Redis, data_dir: Path) -> None:
+        """Who may do what, how much, and safely twice."""
+        settings = self.settings
+        if settings.redis.url and not settings.signing.keys:
+            log.warning("signing.keys is empty: what this node signs, no other node accepts")
+        public = settings.auth.public_images
+        allowance = Allowance(**settings.quota.model_dump())
+        self.signer = Signer(load_keys(settings.signing.keys, signing_file(data_dir)))
+        self.links = Links(self.signer, url_s=settings.signing.url_s, public_images=public)
+        self.doorman = Doorman(self.signer, public_images=public)
+        self.quotas = Quotas(Usage(redis, allowance), allowance)
+        self.idempotency = Idempotency(OnceBook(redis), settings.idempotency)
+        self.cors = Cors(settings.cors)
+        self.gate = Gate(
+            settings.auth, self.queue, cors=self.cors, quotas=self.quotas, doorman=self.doorman
         )
-        await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
-        server = self._settings.server
-        await web.TCPSite(runner, server.host, server.port, backlog=1024).start()
-        host, port = runner.addresses[0][:2]
-        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-    def _application(self) -> web.Application:
-        upload = UploadHandler(self.intake, self.feed, self._settings)
-        status = StatusHandler(self.queue, self.feed, self._settings.upload)
-        images = ImageHandler(self.queue, self.storage)
-        page = PageHandler()
-        app = web.Application(middlewares=[tell_problems])
-        app.add_routes(
-            [
-                web.post("/upload", upload.post, expect_handler=upload.expect),
-                web.get("/status/{id}", status.get_status),
-                web.get("/jobs", status.get_jobs),
-                web.get("/job/{id}", status.get_job),
-                web.delete("/job/{id}", status.delete_job),
-                web.post("/job/{id}/retry", status.retry_job),
-                web.get("/image/{id}", images.get),
-                web.get("/image/{id}/{variant}", images.get),
-                web.get("/ws", self.sockets.serve),
-                web.get("/schema/recipe", get_recipe_schema),
-                web.get("/livez", self.health.get_livez),
-                web.get("/readyz", self.health.get_readyz),
-                web.get("/health", self.health.get_health),
-                web.get("/", page.get_page),
-                web.get("/web/{path:.+}", page.get_asset),
-            ]
+    def _build_direct(self, redis: Redis) -> None:
+        """What takes in pictures that clients or others bring to the storage themselves."""
+        settings = self.settings
+        records = DirectUploads(
+            redis,
+            max_pending=settings.presign.max_pending,
+            keep_s=settings.presign.keep_s,
+            lease_s=settings.queue.lease_s,
         )
-        return app
+        self.presign = Presign(self.intake, records, self.storage, settings.presign)
+        self.storage_events: StorageEvents | None = None
+        if isinstance(self.storage, BucketStorage):
+            recipe = settings.presets.get(settings.hooks.preset) or parse_recipe({})
+            self.storage_events = StorageEvents(
+                self.presign,
+                records,
+                self.storage,
+                drop_prefix=settings.hooks.prefix,
+                recipe=recipe.canonical(),
+            )
 
-    async def _wait_for_the_end(self) -> asyncio.Task[None] | None:
-        """Returns the part that died, or None when a signal asked us to stop."""
-        stopping = asyncio.create_task(self._stopping.wait())
-        done, _ = await asyncio.wait([stopping, *self._owned], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        died = next((task for task in self._owned if task in done), None)
-        if died is not None:
-            log.error("a part died, stopping", part=died.get_name(), exc_info=died.exception())
-        return died
+    async def _build_fetching(self, redis: Redis) -> None:
+        """What takes in pictures that clients only name."""
+        settings = self.settings.fetch
+        guard = Guard(settings)
+        self.ordering = Ordering(guard, self.queue)
+        self.urls = UrlQueue(redis, self.queue, settings, self.settings.queue)
+        session = await self._stack.enter_async_context(guarded_session(guard, settings))
+        max_bytes = self.settings.upload.max_upload_bytes
+        jobs = JobFetcher(
+            urls=self.urls,
+            queue=self.queue,
+            intake=self.intake,
+            downloader=Downloader(session, guard, settings, max_bytes=max_bytes),
+            settings=settings,
+        )
+        beat_s = self.settings.queue.lease_s / 3
+        self.fetcher = Fetcher(self.urls, self.queue, jobs, settings, beat_s=beat_s)
+        self.leases.renew_also(self.fetcher)
 
-    async def _wind_down(self) -> None:
-        """Take nothing new, let the lanes finish for a while, hand the rest back."""
-        log.info("stopping", grace_s=self._settings.server.grace_s)
-        self.health.is_draining = True
-        self.intake.is_closed = True
-        draining = asyncio.create_task(self.dispatcher.drain(self._settings.server.grace_s))
-        hurrying = asyncio.create_task(self._hurrying.wait())
-        await asyncio.wait([draining, hurrying], return_when=asyncio.FIRST_COMPLETED)
-        hurrying.cancel()
-        draining.cancel()
-        unfinished = await self.dispatcher.stop()
-        await self.carrier.hand_back(unfinished)
-        await self.sockets.close_all()
-        for task in self._owned:
-            task.cancel()
-        await asyncio.gather(*self._owned, return_exceptions=True)
-        log.info("stopped", handed_back=len(unfinished))
+    def _wake(self, message: str) -> None:
+        self.dispatcher.wake(message)
+        self.fetcher.wake(message)
 
-    def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self._owned.append(asyncio.create_task(work, name=name))
-
-    def _watch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._take_signal)
-
-    def _take_signal(self) -> None:
-        """The first asks us to stop, the second to do it now."""
-        if self._stopping.is_set():
-            self._hurrying.set()
-        self._stopping.set()
+    def _cancel(self, job_id: str) -> None:
+        self.dispatcher.cancel(job_id)
+        self.fetcher.cancel(job_id)
 
 
-class PartDied(Exception):
-    """A part that must live as long as the process has ended."""
+def _model_paths(settings: Settings) -> list[str]:
+    return [str(model.path.resolve()) for model in settings.ai.models.values()]
 
 
 def _assets(settings: Settings) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 import typer
 
-from server.cli import jobs
+from server.cli import jobs, key
 from server.cli.convert import convert
+from server.cli.gc import gc
 from server.cli.serve import serve
+from server.cli.sign import sign
 
 cli = typer.Typer(
     name="safelight",
@@ -14,6 +16,9 @@ cli = typer.Typer(
 )
 cli.command()(serve)
 cli.command()(convert)
+cli.command()(gc)
+cli.command()(sign)
+cli.add_typer(key.cli, name="key")
 cli.add_typer(jobs.cli, name="jobs")
 
 

@@ -11,9 +11,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from pool import Fault, Lane, LaneSettings, Limits, Outcome, Output, Recipe, Task
+from pool import (
+    Fault,
+    Lane,
+    LaneSettings,
+    Limits,
+    Outcome,
+    Output,
+    Recipe,
+    Task,
+    needs_network,
+)
+from server.config.networks import AiSettings
 from server.config.sections import LimitSettings, PoolSettings
+from server.ops.networks import engines_of
 
+_DEADLINE_OF_NETWORKS_S = 3600.0  # nobody else waits here
 _MOST_TRIES = 2  # of one picture, when its worker died or never began
 
 
@@ -44,6 +57,9 @@ class Converter:
         self._conversion = conversion
         self._console = console
         self._pool = PoolSettings()
+        engines = engines_of(AiSettings())
+        is_slow = needs_network(conversion.recipe, engines)
+        self._deadline_s = _DEADLINE_OF_NETWORKS_S if is_slow else self._pool.deadline_s
         limits = LimitSettings()
         self._limits = Limits(
             max_pixels=limits.max_pixels,
@@ -51,6 +67,7 @@ class Converter:
             max_output_pixels=limits.max_output_pixels,
             max_frames=limits.max_frames,
             formats=limits.formats,
+            engines=engines,
         )
 
     async def run(self, files: Sequence[Path]) -> list[Converted]:
@@ -128,7 +145,7 @@ class Converter:
             recipe=self._conversion.recipe,
             workdir=str(folder.resolve()),
             limits=self._limits,
-            deadline_s=self._pool.deadline_s,
+            deadline_s=self._deadline_s,
         )
 
     def _placed(self, converted: Converted, outputs: Sequence[Output]) -> Converted:

@@ -1,5 +1,6 @@
 """Connections to Redis: one pool for commands, one client for the feed that never retries."""
 
+import asyncio
 from typing import Any  # whatever the client packs
 
 from redis.asyncio import (
@@ -62,17 +63,32 @@ class _Telling(AbstractConnection):
             raise
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """As the client does it, but not by asyncio.wait_for.
+
+        That makes a task for each command, in which the connection may be closed by another one,
+        and before Python 3.12 it may lose a cancellation, so that whoever was stopped goes on.
+        """
+        if not self.is_connected:
+            await self.connect_check_health(check_health=False)
+        if check_health:
+            await self.check_health()  # type: ignore[no-untyped-call]
+        packed = command.encode() if isinstance(command, str) else command
         try:
-            await super().send_packed_command(command, check_health)
-        except (RuntimeError, AttributeError) as error:
-            # By uvloop, when the other side has just gone; by the client, when another task
-            # that reads has closed it while this one was about to write.
-            raise RedisConnectionError("The connection was closed.") from error
+            async with asyncio.timeout(self.socket_timeout):
+                await self._send_packed_command([packed] if isinstance(packed, bytes) else packed)
+        except BaseException as error:  # what is half sent cannot be taken back
+            await self.disconnect(nowait=True)
+            if isinstance(error, TimeoutError):
+                raise RedisTimeoutError("Redis took no bytes in time.") from error
+            # RuntimeError: by uvloop, when the other side has just gone
+            if isinstance(error, OSError | RuntimeError):
+                raise RedisConnectionError("The connection was closed.") from error
+            raise
 
     async def can_read(self) -> bool:
         try:
             return await super().can_read()
-        except RuntimeError as error:  # as above
+        except RuntimeError as error:  # by uvloop, as above
             raise RedisConnectionError("The connection was closed.") from error
 
 

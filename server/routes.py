@@ -1,0 +1,117 @@
+"""Every route of the service, in one table."""
+
+from aiohttp import web
+
+from server.app import Parts
+from server.edge.access.client import TRUSTED_PROXIES
+from server.edge.access.sign import SignHandler
+from server.edge.archive.handler import ArchiveHandler
+from server.edge.delivery import Delivery
+from server.edge.history import HistoryHandler
+from server.edge.hooks import HookHandler
+from server.edge.images import ImageHandler
+from server.edge.networks import NetworkHandler
+from server.edge.openapi import OpenApiHandler
+from server.edge.page import PageHandler
+from server.edge.problems import tell_problems
+from server.edge.process import ProcessHandler
+from server.edge.recipes import RecipeHandler
+from server.edge.removal import RemovalHandler
+from server.edge.status import StatusHandler
+from server.edge.tus.handler import TusHandler, mark_response
+from server.edge.upload import UploadHandler
+from server.edge.uploads import DirectUploadHandler
+
+
+def application(parts: Parts) -> web.Application:
+    """Every address that the server answers."""
+    settings = parts.settings
+    upload = UploadHandler(
+        parts.intake,
+        parts.feed,
+        settings,
+        idempotency=parts.idempotency,
+        quotas=parts.quotas,
+        links=parts.links,
+    )
+    status = StatusHandler(parts.queue, parts.feed, settings.upload, parts.links)
+    sign = SignHandler(parts.queue, parts.signer, settings.signing)
+    history = HistoryHandler(parts.queue, parts.records, parts.journal)
+    delivery = Delivery(parts.storage, settings.storage)
+    images = ImageHandler(parts.queue, delivery, parts.doorman)
+    recipes = RecipeHandler(settings)
+    archives = ArchiveHandler(parts.queue, parts.storage, parts.spool)
+    tus = TusHandler(parts.tus, parts.intake, settings, quotas=parts.quotas)
+    removal = RemovalHandler(parts.queue, parts.feed, settings.upload)
+    direct = DirectUploadHandler(
+        parts.presign,
+        parts.intake,
+        parts.feed,
+        settings,
+        signer=parts.signer,
+        links=parts.links,
+    )
+    process = ProcessHandler(
+        parts.intake,
+        parts.ordering,
+        parts.urls,
+        parts.feed,
+        settings,
+        idempotency=parts.idempotency,
+        links=parts.links,
+    )
+    hooks = HookHandler(
+        parts.storage_events,
+        settings.hooks,
+        stall_timeout_s=settings.upload.stall_timeout_s,
+    )
+    page = PageHandler()
+    networks = NetworkHandler(parts.speeds, concurrency=parts.networks_at_once)
+    app = web.Application(middlewares=[tell_problems, parts.gate.middleware])
+    app[TRUSTED_PROXIES] = settings.server.trusted_proxies
+    app.add_routes(
+        [
+            web.post("/upload", upload.post, expect_handler=parts.gate.expecting(upload.expect)),
+            web.post("/process", process.post),
+            web.post("/uploads", direct.begin),
+            web.put("/uploads/{id}", direct.put, expect_handler=direct.expect),
+            web.post("/uploads/{id}/complete", direct.complete),
+            web.post("/hooks/storage", hooks.post),
+            web.options("/files", tus.serve_all),
+            web.post("/files", tus.serve_all),
+            web.options("/files/{id}", tus.serve_one),
+            web.head("/files/{id}", tus.serve_one),
+            web.patch("/files/{id}", tus.serve_one),
+            web.delete("/files/{id}", tus.serve_one),
+            web.post("/files/{id}", tus.serve_one),  # with X-HTTP-Method-Override
+            web.get("/batch/{id}/zip", archives.get),
+            web.get("/status/{id}", status.get_status),
+            web.get("/jobs", history.get_jobs),
+            web.get("/jobs.csv", history.get_csv),
+            web.get("/jobs.ndjson", history.get_ndjson),
+            web.get("/job/{id}", status.get_job),
+            web.delete("/job/{id}", status.delete_job),
+            web.post("/job/{id}/retry", status.retry_job),
+            web.get("/image/{id}", images.get),
+            web.get("/image/{id}/{variant}", images.get),
+            web.post("/image/{id}/sign", sign.post),
+            web.delete("/image/{id}", removal.delete_image),
+            web.get("/ws", parts.sockets.serve),
+            web.get("/events/{id}", parts.streams.serve, allow_head=False),
+            web.get("/schema/recipe", recipes.get_schema),
+            web.get("/presets", recipes.get_presets),
+            web.get("/ai", networks.get),
+            web.get("/openapi.json", OpenApiHandler().get),
+            web.get("/livez", parts.health.get_livez),
+            web.get("/readyz", parts.health.get_readyz),
+            web.get("/health", parts.health.get_health),
+            web.get("/", page.get_page),
+            web.get("/web/{path:.+}", page.get_asset),
+        ]
+    )
+    app.on_response_prepare.append(mark_response)
+    if parts.cors.is_on:
+        app.on_response_prepare.append(parts.cors.mark)
+    if parts.quotas.is_on:
+        app.on_response_prepare.append(parts.quotas.mark)
+    return app
