@@ -9,7 +9,7 @@ PIP_COMPILE := .venv/bin/pip-compile --quiet --no-config --generate-hashes --str
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	--build-deps-for=editable
 
-.PHONY: serve test check bench chaos lock chromium clean
+.PHONY: serve test check bench chaos lock chromium node clean
 .DELETE_ON_ERROR:
 
 ## serve: install what the service needs (once) and run it; ARGS="--port 9000" goes to it
@@ -17,7 +17,7 @@ serve: .venv/serve.stamp
 	@exec .venv/bin/python -m server serve $(ARGS)
 
 ## test: every check and every test
-test: .venv/dev.stamp chromium check
+test: .venv/dev.stamp chromium node check
 	.venv/bin/python -m pytest $(ARGS)
 
 ## check: format, lint, types and the rule of imports
@@ -43,7 +43,7 @@ lock: export PIP_CONFIG_FILE = /dev/null
 lock: unexport PIP_FIND_LINKS
 lock: .venv/dev.stamp
 	$(PIP_COMPILE) --upgrade --output-file requirements/serve.txt pyproject.toml
-	$(PIP_COMPILE) --upgrade --extra test --extra dev --constraint requirements/serve.txt \
+	$(PIP_COMPILE) --upgrade --extra test --extra dev --extra ai --constraint requirements/serve.txt \
 		--output-file requirements/dev.txt pyproject.toml
 
 chromium:
@@ -52,6 +52,16 @@ chromium:
 		apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium >/dev/null \
 		|| echo "Chromium could not be installed: the browser tests will be skipped."; \
 	else echo "Chromium is not installed: the browser tests will be skipped."; fi
+
+node:
+	@if [ tests/js/node_modules/.package-lock.json -nt tests/js/package-lock.json ]; then exit 0; fi; \
+	if ! command -v npm >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -qq update && apt-get -qq install --yes --no-install-recommends nodejs npm >/dev/null \
+		|| echo "Node.js could not be installed."; fi; \
+	if ! command -v npm >/dev/null; then \
+		echo "npm is not installed: the tests with tus-js-client will be skipped."; \
+	else npm ci --silent --prefix tests/js \
+		|| echo "npm could not install tests/js: the tests with tus-js-client will be skipped."; fi
 
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis bench/results

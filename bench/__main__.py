@@ -8,13 +8,19 @@ from typing import Annotated
 import typer
 
 from bench import report
+from bench.scenarios.bulk import Options as BulkOptions
+from bench.scenarios.bulk import bulk
 from bench.scenarios.chaos import Options as ChaosOptions
 from bench.scenarios.chaos import chaos
+from bench.scenarios.golden import golden
+from bench.scenarios.history import Options as HistoryOptions
+from bench.scenarios.history import history
 from bench.scenarios.lanes import lanes
 from bench.scenarios.memory import memory
 from bench.scenarios.quality import quality
 from bench.scenarios.soak import Options as SoakOptions
 from bench.scenarios.soak import soak
+from bench.scenarios.steps import steps
 from bench.scenarios.throughput import Options, throughput
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -96,15 +102,73 @@ def _soak(
         report.write(measured, json)
 
 
+@app.command("history")
+def _history(
+    rows: Annotated[int, typer.Option(min=1000, help="Records in each database")] = 5_000_000,
+    kind: Annotated[list[str] | None, typer.Option(help="sqlite or postgresql; both")] = None,
+    folder: Annotated[Path | None, typer.Option(exists=True, help="Where SQLite's file is")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """Millions of records: rates of writing, times of questions."""
+    kinds = tuple(kind or ("sqlite", "postgresql"))
+    for measured in history(HistoryOptions(rows, kinds, folder)):
+        report.show(measured)
+        if json is not None:
+            name = measured.title.rsplit(" ", 1)[1].lower()
+            report.write(measured, json.with_stem(f"{json.stem}-{name}"))
+
+
+@app.command("bulk")
+def _bulk(
+    urls: Annotated[int, typer.Option(min=1000, max=150_000, help="Lines of the list")] = 100_000,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves into this SVG file")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """A long list of URLs as a stream: how fast it is admitted, and what each job takes."""
+    measured = bulk(BulkOptions(urls, plot))
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
 @app.command("quality")
 def _quality(
     photos: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="Folder of JPEG and PNG files")
     ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw every file into this SVG file")] = None,
     json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
 ) -> None:
     """Quality "auto" beside a fixed 80: bytes, and the worst picture."""
-    measured = quality(photos)
+    measured = quality(photos, plot)
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
+@app.command("steps")
+def _steps(
+    photos: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of JPEG and PNG files")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """CPU of every step, how soon each is stopped, and five widths beside five jobs."""
+    measured = steps(photos)
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
+@app.command("golden")
+def _golden(
+    photo: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A JPEG or PNG file")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """Our pictures beside those of ImageMagick and Pillow."""
+    measured = golden(photo)
     report.show(measured)
     if json is not None:
         report.write(measured, json)

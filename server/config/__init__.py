@@ -6,9 +6,9 @@ Every part of the service gets its own section and nothing else. config.toml is 
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, FilePath, ValidationError
+from pydantic import BeforeValidator, FilePath, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,18 +18,32 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from pool import Recipe, RecipeError, parse_recipe
+from server.config.access import (
+    AuthSettings,
+    CorsSettings,
+    IdempotencySettings,
+    QuotaSettings,
+    SigningSettings,
+)
+from server.config.networks import AiSettings
+from server.config.recording import RecordSettings
 from server.config.sections import (
+    ArchiveSettings,
     AssetName,
+    DedupSettings,
+    FetchSettings,
     ImageSettings,
     LimitSettings,
     LiveSettings,
     PoolSettings,
     QueueSettings,
+    RecipeSettings,
     RedisSettings,
     ServerSettings,
-    StorageSettings,
+    TusSettings,
     UploadSettings,
 )
+from server.config.storing import HookSettings, PresignSettings, StorageSettings
 
 ENVIRONMENT_PREFIX = "SAFELIGHT_"
 
@@ -57,16 +71,37 @@ class Settings(BaseSettings):
     )
 
     server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
+    signing: SigningSettings = SigningSettings()
+    cors: CorsSettings = CorsSettings()
+    quota: QuotaSettings = QuotaSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
     redis: RedisSettings = RedisSettings()
     upload: UploadSettings = UploadSettings()
+    tus: TusSettings = TusSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    fetch: FetchSettings = FetchSettings()
     limits: LimitSettings = LimitSettings()
     queue: QueueSettings = QueueSettings()
     pool: PoolSettings = PoolSettings()
+    ai: AiSettings = AiSettings()
     images: ImageSettings = ImageSettings()
+    dedup: DedupSettings = DedupSettings()
     storage: StorageSettings = StorageSettings()
+    presign: PresignSettings = PresignSettings()
+    hooks: HookSettings = HookSettings()
     live: LiveSettings = LiveSettings()
+    records: RecordSettings = RecordSettings()
+    recipes: RecipeSettings = RecipeSettings()
     presets: dict[str, Annotated[Recipe, BeforeValidator(_checked_recipe)]] = {}
     assets: dict[AssetName, FilePath] = {}
+
+    @model_validator(mode="after")
+    def _refuse_unknown_hook_preset(self) -> Self:
+        if self.hooks.preset and self.hooks.preset not in self.presets:
+            known = ", ".join(self.presets) or "none"
+            raise ValueError(f"hooks.preset: expected one of {known}; got '{self.hooks.preset}'")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -118,5 +153,5 @@ def _one_line(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"{path}: unknown setting"
     if first["type"] == "value_error":
-        return f"{path}: {first['ctx']['error']}"
+        return f"{path}: {first['ctx']['error']}" if path else str(first["ctx"]["error"])
     return f"{path}: {first['msg'].lower()}, got {first['input']!r}"

@@ -1,5 +1,6 @@
 """The tables of config.toml, one class each; their meaning and units stand in that file."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,8 @@ class ServerSettings(Section):
     grace_s: float = Field(20.0, ge=0)
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field("auto", pattern="^(auto|json|console)$")
+    open: bool = False
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 class RedisSettings(Section):
@@ -41,6 +44,45 @@ class UploadSettings(Section):
     stall_timeout_s: float = Field(30.0, gt=0)
     sync_wait_s: float = Field(5.0, ge=0)
     max_wait_s: float = Field(60.0, ge=0)
+
+
+class FetchSettings(Section):
+    allow_hosts: tuple[str, ...] = ()
+    deny_hosts: tuple[str, ...] = ()
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    ports: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = (80, 443)
+    concurrency: int = Field(32, ge=1)
+    host_concurrency: int = Field(6, ge=1)
+    connect_timeout_s: float = Field(10.0, gt=0)
+    stall_timeout_s: float = Field(15.0, gt=0)
+    total_timeout_s: float = Field(120.0, gt=0)
+    max_redirects: int = Field(3, ge=0, le=10)
+    max_attempts: int = Field(4, ge=1)
+    retry_delay_s: float = Field(1.0, ge=0)
+    max_retry_after_s: float = Field(300.0, ge=0)
+    cache_s: int = Field(0, ge=0)
+    remember_s: int = Field(24 * 3600, ge=0)
+    user_agent: str = Field("Safelight", pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
+    max_waiting: int = Field(200_000, ge=1)
+    max_ahead: int = Field(64, ge=1)
+    max_urls: int = Field(500, ge=1)
+    max_body_bytes: int = Field(4 * _MIB, ge=2)
+    max_line_bytes: int = Field(64 * 1024, ge=2)
+
+
+class TusSettings(Section):
+    max_bytes: int = Field(0, ge=0)
+    expire_s: int = Field(24 * 3600, ge=1)
+    max_unfinished: int = Field(1000, ge=1)
+    max_unfinished_bytes: int = Field(10 * 1024 * _MIB, ge=1)
+    max_per_client: int = Field(100, ge=1)
+    lock_wait_s: float = Field(5.0, gt=0)
+
+
+class ArchiveSettings(Section):
+    max_entries: int = Field(2000, ge=1)
+    max_unpacked_bytes: int = Field(2048 * _MIB, ge=1)
+    max_ratio: int = Field(200, ge=1)
 
 
 class LimitSettings(Section):
@@ -76,12 +118,20 @@ class PoolSettings(Section):
     memory_kill_bytes: int = Field(2048 * _MIB, ge=128 * _MIB)
 
 
+class RecipeSettings(Section):
+    presets_only: bool = False
+
+
 class ImageSettings(Section):
     keep_s: int = Field(7 * 24 * 3600, ge=1)
+    keep_original_s: int = Field(0, ge=0)
+    max_expires_in_s: int = Field(30 * 24 * 3600, ge=1)
+    sweep_every_s: int = Field(3600, ge=1)
+    orphan_grace_s: int = Field(3600, ge=0)
 
 
-class StorageSettings(Section):
-    min_free_bytes: int = Field(256 * _MIB, ge=0)
+class DedupSettings(Section):
+    enabled: bool = True
 
 
 class LiveSettings(Section):
@@ -92,3 +142,6 @@ class LiveSettings(Section):
     max_sockets: int = Field(10_000, ge=1)
     max_watched_per_socket: int = Field(2000, ge=1)
     send_timeout_s: float = Field(20.0, gt=0)
+    max_streams: int = Field(10_000, ge=1)
+    stream_ping_s: float = Field(15.0, gt=0)
+    stream_retry_s: float = Field(2.0, ge=0)

@@ -10,6 +10,7 @@ from server.refusals import BadRequest, CutShort, TooLarge, UploadTooSlow
 
 # What one part may spend on lines: its boundary and headers, and what stands before the first.
 _MAX_LINE_BYTES = 32 * 1024
+_PIECE_BYTES = 64 * 1024
 
 T = TypeVar("T")
 
@@ -26,6 +27,13 @@ class Body:
     async def read(self, size: int = -1) -> bytes:
         """What has come, `size` bytes at most; none at the end."""
         return await self._taken(self._stream.read(size))
+
+    async def whole(self) -> bytes:
+        """All of it, for bodies that may be small only."""
+        content = bytearray()
+        while chunk := await self.read(_PIECE_BYTES):
+            content += chunk
+        return bytes(content)
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
         """One line of a part's head. Lines cost more than bytes, so they are bounded too."""

@@ -15,20 +15,23 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from pool import Recipe, RecipeError, parse_recipe
 from server.config import Settings
+from server.edge import keeping
 from server.edge.body import Body
+from server.intake.archive.unpack import ZIP_TYPES, Archives, told_apart
+from server.intake.file_name import clean_name
 from server.intake.upload import Upload
 from server.refusals import (
     BadOptions,
     BadRequest,
     NoFile,
+    PresetsOnly,
     TooLarge,
     TooManyFiles,
     UnsupportedMedia,
 )
 
 _CHUNK_BYTES = 128 * 1024
-_FIELDS = ("options", "preset")
-_MAX_NAME_LENGTH = 255
+_FIELDS = ("options", "preset", *keeping.FIELDS)
 _MAX_QUOTED_LENGTH = 40
 
 
@@ -41,6 +44,8 @@ class Form:
     def recipe(self, settings: Settings) -> Recipe:
         """The recipe that `options` or `preset` ask for; neither: the default recipe."""
         options, preset = self.fields.get("options"), self.fields.get("preset")
+        if settings.recipes.presets_only and preset is None:
+            raise PresetsOnly(f"Name a preset, one of {_known(settings)}; options are not taken.")
         if options is not None and preset is not None:
             raise BadOptions("Give options or preset, not both.")
         if preset is not None:
@@ -68,15 +73,19 @@ async def read_form(request: web.Request, upload: Upload, settings: Settings) ->
         max_bytes=_max_body_bytes(request, settings),
         stall_timeout_s=settings.upload.stall_timeout_s,
     )
+    archives = Archives(upload, settings.archive, settings.upload)
     media_type = _media_type(request)
     if media_type == "multipart/form-data":
-        form = await _read_multipart(request, body, upload, settings)
+        form = await _read_multipart(request, body, archives, settings)
+    elif media_type in ZIP_TYPES:
+        form = _read_query(request)
+        await archives.receive(_raw_chunks(body))
     elif media_type.startswith("image/") or not media_type:
         form = await _read_raw(request, body, upload)
     else:
         raise UnsupportedMedia(
-            "Send multipart/form-data with a part named 'file', or the picture itself with a"
-            f" Content-Type of image/…; got {media_type}."
+            "Send multipart/form-data with a part named 'file', the picture itself with a"
+            f" Content-Type of image/…, or a ZIP of pictures as application/zip; got {media_type}."
         )
     if upload.seen == 0:
         raise NoFile("Expected at least one part named 'file' with a picture in it.")
@@ -84,15 +93,20 @@ async def read_form(request: web.Request, upload: Upload, settings: Settings) ->
 
 
 async def _read_raw(request: web.Request, body: Body, upload: Upload) -> Form:
+    form = _read_query(request)
+    name = unquote(request.headers.get("X-File-Name", "")) or request.query.get("name", "")
+    await upload.receive(clean_name(name) or "picture", _raw_chunks(body))
+    return form
+
+
+def _read_query(request: web.Request) -> Form:
     for name in request.query:
         _refuse_unknown(name, known=(*_FIELDS, "name"))
-    name = unquote(request.headers.get("X-File-Name", "")) or request.query.get("name", "")
-    await upload.receive(_clean(name) or "picture", _raw_chunks(body))
     return Form({name: request.query[name] for name in _FIELDS if name in request.query})
 
 
 async def _read_multipart(
-    request: web.Request, body: Body, upload: Upload, settings: Settings
+    request: web.Request, body: Body, archives: Archives, settings: Settings
 ) -> Form:
     if request.query:
         raise BadRequest("With multipart/form-data every field is a part; got a query, too.")
@@ -103,7 +117,7 @@ async def _read_multipart(
         body.next_part()
         if isinstance(part, MultipartReader):
             raise BadRequest("Nested multipart bodies are not taken.")
-        await _read_part(part, form, upload, settings)
+        await _read_part(part, form, archives, settings)
     return form
 
 
@@ -112,16 +126,22 @@ async def _next_part(reader: MultipartReader) -> MultipartReader | BodyPartReade
         return await reader.next()
 
 
-async def _read_part(part: BodyPartReader, form: Form, upload: Upload, settings: Settings) -> None:
+async def _read_part(
+    part: BodyPartReader, form: Form, archives: Archives, settings: Settings
+) -> None:
     if part.name == "file":
-        limit = settings.upload.max_files
+        upload, limit = archives.upload, settings.upload.max_files
         if upload.seen >= limit:
             raise TooManyFiles(
                 f"One request may bring {limit} files; send the rest in another.",
                 limit=limit,
                 actual=upload.seen + 1,
             )
-        await upload.receive(_clean(part.filename or "") or "picture", _part_chunks(part))
+        is_zip, chunks = await told_apart(_part_chunks(part))
+        if is_zip:
+            await archives.receive(chunks)
+        else:
+            await upload.receive(clean_name(part.filename or "") or "picture", chunks)
     elif part.name in _FIELDS:
         if part.name in form.fields:
             raise BadRequest(f"{part.name}: expected it once, got it again.")
@@ -169,7 +189,8 @@ def _well_formed() -> Iterator[None]:
 
 
 def _max_body_bytes(request: web.Request, settings: Settings) -> int:
-    if _media_type(request).startswith("multipart/"):
+    media_type = _media_type(request)
+    if media_type.startswith("multipart/") or media_type in ZIP_TYPES:
         return settings.upload.max_request_bytes
     return settings.upload.max_upload_bytes
 
@@ -186,13 +207,6 @@ def _refuse_unknown(name: str, *, known: Sequence[str]) -> None:
         raise BadRequest(f"There is no field '{quoted}'; known are {', '.join(known)}.")
 
 
-def _clean(name: str) -> str:
-    """A file name for people to read: never a path, never longer than a file name may be."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    printable = "".join(letter for letter in last if letter.isprintable()).strip()
-    return printable[:_MAX_NAME_LENGTH]
-
-
 def _recipe(text: str) -> Recipe:
     try:
         value: Any = orjson.loads(text)
@@ -207,6 +221,10 @@ def _recipe(text: str) -> Recipe:
 def _preset(name: str, settings: Settings) -> Recipe:
     preset = settings.presets.get(name)
     if preset is None:
-        known = ", ".join(settings.presets) or "none"
-        raise BadOptions(f"preset: expected one of {known}; got '{name}'.")
+        quoted = name[:_MAX_QUOTED_LENGTH]
+        raise BadOptions(f"preset: expected one of {_known(settings)}; got '{quoted}'.")
     return preset
+
+
+def _known(settings: Settings) -> str:
+    return ", ".join(settings.presets) or "none"

@@ -22,6 +22,7 @@ from server.refusals import (
     Unavailable,
     Unexpected,
 )
+from server.storage.storage import StorageFailed
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +84,7 @@ def problem_response(request: web.Request, refusal: Refusal, **more: Any) -> web
         status=refusal.status,
         content_type="application/problem+json",
     )
+    response.headers.update(refusal.headers)
     if refusal.retry_after_s is not None:
         response.headers["Retry-After"] = str(refusal.retry_after_s)
     if request.can_read_body and not request.content.is_eof():
@@ -128,6 +130,9 @@ def _refusal(error: Exception) -> Refusal:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         log.error("the disk is full", error=str(error))
         return DiskFull("The disk has no room left for this picture.")
+    if isinstance(error, StorageFailed):
+        log.error("the storage does not answer", error=str(error))
+        return Unavailable("The storage does not answer.", retry_after_s=5)
     log.exception("unexpected error")
     return Unexpected("The log of the server has the reason under this requestId.")
 

@@ -1,31 +1,55 @@
 """POST /upload: pictures in, a result or a promise of one out."""
 
-import asyncio
+from dataclasses import dataclass
 
 from aiohttp import web
 from redis.exceptions import RedisError
 
 from pool import Recipe
 from server.config import Settings
+from server.edge.access.client import client_of
+from server.edge.access.idempotency import Idempotency, Turn
+from server.edge.access.quota import Quotas
 from server.edge.form import read_form, refuse_too_large
+from server.edge.keeping import Keeping, keeping
+from server.edge.outcome import later_at, processing, settled, settled_job
 from server.edge.prefer import Patience, patience
-from server.edge.problems import error_response, problem_response
+from server.edge.problems import error_response
 from server.edge.reply import reply
 from server.intake.upload import Intake, Refused, Upload
-from server.jobs.job import Job, JobState
-from server.jobs.picture import result_picture
+from server.jobs.job import Job
+from server.jobs.links import Links
 from server.live.feed import Feed
-from server.live.mailbox import Mailbox
-from server.refusals import Faulted, Refusal
+from server.refusals import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request asks for its pictures."""
+
+    recipe: Recipe
+    keeping: Keeping
 
 
 class UploadHandler:
     """The way in for pictures that a client sends."""
 
-    def __init__(self, intake: Intake, feed: Feed, settings: Settings) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        feed: Feed,
+        settings: Settings,
+        *,
+        idempotency: Idempotency,
+        quotas: Quotas,
+        links: Links,
+    ) -> None:
         self._intake = intake
         self._feed = feed
         self._settings = settings
+        self._idempotency = idempotency
+        self._quotas = quotas
+        self._links = links
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """`Expect: 100-continue`: say no before the client sends what would be refused."""
@@ -44,14 +68,18 @@ class UploadHandler:
         wait = patience(request, default_s=waits.sync_wait_s, longest_s=waits.max_wait_s)
         async with self._intake.upload() as upload:
             form = await read_form(request, upload, self._settings)
-            recipe = form.recipe(self._settings)
-            upload.check(recipe)
+            wish = Wish(form.recipe(self._settings), keeping(form.fields, self._settings.images))
+            upload.check(wish.recipe)
             if not upload.spooled:
                 raise _none_taken(upload)
-            client = request.remote or "unknown"
-            if upload.seen > 1:
-                return await self._answer_batch(upload, recipe, client)
-            return await self._answer_one(request, upload, recipe, client, wait)
+            await self._quotas.charge(request, upload.bytes)
+            content = (sorted(form.fields.items()), upload.content)
+            async with self._idempotency.turn(request, content) as turn:
+                if isinstance(turn, web.Response):
+                    return turn
+                if upload.seen > 1 or upload.is_archive:
+                    return await self._answer_batch(request, upload, wish, turn)
+                return await self._answer_one(request, upload, wish, turn, wait)
 
     async def _refuse_early(self, request: web.Request) -> None:
         self._intake.refuse_if_closed()
@@ -59,61 +87,61 @@ class UploadHandler:
         self._intake.storage.refuse_if_low(request.content_length or 0)
         await self._intake.queue.refuse_if_full()
 
-    async def _answer_batch(self, upload: Upload, recipe: Recipe, client: str) -> web.Response:
+    async def _answer_batch(
+        self, request: web.Request, upload: Upload, wish: Wish, turn: Turn
+    ) -> web.Response:
         images = [{"imageId": one.job_id, "name": one.name} for one in upload.spooled]
-        batch_id = await upload.admit(recipe, client=client, as_batch=True)
-        answer = {
-            "status": "processing",
-            "jobId": batch_id,
-            "message": f"{len(images)} pictures are queued; watch /status/{batch_id}.",
-            "images": images,
-            "refused": [_refused(one) for one in upload.refused],
-        }
-        return reply(answer, status=202, headers=_later(f"/status/{batch_id}"))
+        refused = [_refused(one) for one in upload.refused]
+
+        def answer(batch_id: str | None) -> web.Response:
+            body = {
+                "status": "processing",
+                "jobId": batch_id,
+                "message": f"{len(images)} pictures are queued; watch /status/{batch_id}.",
+                "images": images,
+                "refused": refused,
+            }
+            return reply(body, status=202, headers=later_at(f"/status/{batch_id}"))
+
+        batch_id = await upload.admit(
+            wish.recipe,
+            client=client_of(request),
+            as_batch=True,
+            private=wish.keeping.private,
+            expires_in_s=wish.keeping.expires_in_s,
+            promise=lambda batch_id: turn.promise(answer(batch_id), is_final=True),
+        )
+        return answer(batch_id)
 
     async def _answer_one(
-        self, request: web.Request, upload: Upload, recipe: Recipe, client: str, wait: Patience
+        self, request: web.Request, upload: Upload, wish: Wish, turn: Turn, wait: Patience
     ) -> web.Response:
-        job_id = upload.spooled[0].job_id
+        job_id, client = upload.spooled[0].job_id, client_of(request)
+        later = processing(job_id, wait)
+        promise = turn.promise(later, wait_s=wait.wait_s, is_final=wait.wait_s == 0)
+
+        async def admit() -> None:
+            await upload.admit(
+                wish.recipe,
+                client=client,
+                as_batch=False,
+                private=wish.keeping.private,
+                expires_in_s=wish.keeping.expires_in_s,
+                promise=lambda _: promise,
+            )
+
         if wait.wait_s == 0:
-            await upload.admit(recipe, client=client, as_batch=False)
-            return _processing(job_id, wait)
-        async with self._feed.watch(job_id) as mailbox:
-            await upload.admit(recipe, client=client, as_batch=False)
-            job = await settled_job(mailbox, wait.wait_s)
-        if job is None:
-            return _processing(job_id, wait)
-        if job.status is not JobState.COMPLETED:
-            fault = Faulted(job.error_code or "internal_error", job.error_detail or "")
-            return problem_response(request, fault, jobId=job_id)
-        answer = {"status": "completed", "imageId": job_id, "jobId": job_id}
-        return reply(answer | result_picture(job), headers=wait.headers())
-
-
-async def settled_job(mailbox: Mailbox, wait_s: float) -> Job | None:
-    """Wait for a watched job to end; None when it has not by then."""
-    try:
-        async with asyncio.timeout(wait_s):
-            while True:
-                for event in await mailbox.take():
-                    if isinstance(event.subject, Job) and event.subject.is_settled:
-                        return event.subject
-    except TimeoutError:
-        return None
-
-
-def _processing(job_id: str, wait: Patience) -> web.Response:
-    answer = {
-        "status": "processing",
-        "imageId": job_id,
-        "jobId": job_id,
-        "message": f"The picture is in work; watch /status/{job_id}.",
-    }
-    return reply(answer, status=202, headers=_later(f"/status/{job_id}") | wait.headers())
-
-
-def _later(location: str) -> dict[str, str]:
-    return {"Location": location, "Retry-After": "1"}
+            await admit()
+            if job_id not in upload.cached:
+                return later
+            found = await self._intake.queue.look(job_id)
+            job = found if isinstance(found, Job) else None
+        else:
+            async with self._feed.watch(job_id) as mailbox:
+                await admit()
+                job = await settled_job(mailbox, wait.wait_s)
+        answer = later if job is None else settled(request, job, self._links, wait)
+        return await self._idempotency.keep(turn, answer)
 
 
 def _none_taken(upload: Upload) -> Refusal:

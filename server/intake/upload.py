@@ -5,9 +5,11 @@ upload that ends without admission takes everything of it away.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import math
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import structlog
 from redis.exceptions import OutOfMemoryError, RedisError
@@ -21,15 +23,15 @@ from pool import (
     NotStarted,
     ProbeTask,
     Recipe,
-    group_kind,
-    memory_bytes,
-    refusal,
 )
+from server.intake.arriving import arrival, misfit
+from server.intake.same import Sameness
 from server.jobs.job import new_batch_id, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.once import Promise
+from server.jobs.queue import JobQueue
 from server.refusals import BadOptions, EmptyBody, Faulted, Refusal, Unavailable
 from server.storage.spool import Spool, Spooled
-from server.storage.storage import Storage, original_key
+from server.storage.storage import Storage, original_key, put_all
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +59,7 @@ class Intake:
         limits: Limits,
         budget_bytes: int,
         assets: Collection[str],
+        sameness: Sameness,
     ) -> None:
         self.spool = spool
         self.storage = storage
@@ -64,6 +67,7 @@ class Intake:
         self.limits = limits
         self.budget_bytes = budget_bytes
         self.assets = assets
+        self.sameness = sameness
         self.is_closed = False
         """Set while the server stops: nothing new is taken."""
         self._probe = probe
@@ -108,14 +112,26 @@ class Intake:
     async def sweep_leftovers(self) -> None:
         """After a crash: what was coming in either became a job or leaves nothing behind."""
         leftovers = self.spool.leftovers()
-        for job_id in await self._without_job(leftovers):
-            await self._forget(job_id)
+        missed = await self._without_job(leftovers)
+        try:
+            await self._forget(missed)
+        except OSError as error:
+            log.warning("half-done uploads are swept later", error=str(error))
+            self.doubt(missed)
         if leftovers:
             log.info("swept half-done uploads", uploads=len(leftovers))
 
     def doubt(self, job_ids: Iterable[str]) -> None:
         """Redis did not answer whether these were admitted; `run` asks again later."""
         self._doubtful.update(job_ids)
+
+    def refuse_if_doubtful(self, job_id: str) -> None:
+        """Say Unavailable while it is not known whether this job was admitted."""
+        if job_id in self._doubtful:
+            raise Unavailable(
+                "Redis did not say whether the picture was admitted.",
+                retry_after_s=math.ceil(_DOUBT_EVERY_S),
+            )
 
     async def run(self) -> None:
         """Settle doubts for as long as the process lives."""
@@ -132,8 +148,7 @@ class Intake:
     async def _settle_doubts(self, missed_before: set[str]) -> set[str]:
         """An admission may still be on its way: only who is missed twice was not admitted."""
         missed = await self._without_job(sorted(self._doubtful))
-        for job_id in missed & missed_before:
-            await self._forget(job_id)
+        await self._forget(missed & missed_before)
         self._doubtful &= missed - missed_before
         return missed - missed_before
 
@@ -145,9 +160,15 @@ class Intake:
             self.spool.discard(job_id)
         return missed
 
-    async def _forget(self, job_id: str) -> None:
-        await self.storage.delete(original_key(job_id))
-        self.spool.discard(job_id)
+    async def _forget(self, job_ids: set[str]) -> None:
+        """They were not admitted; or so long ago that they are forgotten while others like them
+        still hold the original that they had brought.
+        """
+        held = await self.queue.trash.originals_held() if job_ids else set()
+        for job_id in job_ids:
+            if original_key(job_id) not in held:
+                await self.storage.delete(original_key(job_id))
+            self.spool.discard(job_id)
 
 
 class Upload:
@@ -157,49 +178,99 @@ class Upload:
         self._intake = intake
         self._headers: dict[str, Header] = {}
         self._in_doubt = False
+        self._stored: set[str] = set()
+        self.is_archive = False
+        """Its pictures came in a ZIP, so that they are a batch even if there is only one."""
         self.spooled: list[Spooled] = []
         self.refused: list[Refused] = []
+        self.bytes = 0
+        """Of all pictures that came, taken or not."""
+        self.content: list[tuple[str, str]] = []
+        """Name and digest of all that came, to know the same request again."""
+        self.cached: set[str] = set()
+        """Jobs that were completed as they were admitted, by results that were there."""
 
     @property
     def seen(self) -> int:
         """How many pictures have come, taken or not."""
         return len(self.spooled) + len(self.refused)
 
+    def workdir(self) -> AbstractContextManager[Path]:
+        """An empty folder on the spool's disk for what is no picture; gone afterwards."""
+        return self._intake.spool.workdir(new_job_id(), 0)
+
+    def refuse_if_low(self, arriving_bytes: int = 0) -> None:
+        """Say DiskFull when there is too little room for so much more."""
+        self._intake.storage.refuse_if_low(arriving_bytes)
+
     async def receive(self, name: str, chunks: AsyncIterator[bytes]) -> None:
         """Bring one picture into the spool and read its header; `refused` keeps what is wrong."""
         try:
             spooled = await self._intake.spool.receive(new_job_id(), name, chunks)
         except EmptyBody as empty:
+            self.content.append((name, ""))
             self.refused.append(Refused(name, empty))
             return
-        self.spooled.append(spooled)
-        try:
-            self._headers[spooled.job_id] = await self._intake.read_header(spooled)
-        except Faulted as faulted:
-            self._refuse(spooled, faulted)
+        await self._take(spooled)
+
+    async def adopt(self, job_id: str, name: str, path: Path) -> None:
+        """The same for a synced file that lies on the spool's disk whole, and stays there."""
+        await self._take(await self._intake.spool.adopt(job_id, name, path))
 
     def check(self, recipe: Recipe) -> None:
         """Refuse a recipe that names what is not here, then the pictures it cannot be made from."""
         _refuse_unknown_assets(recipe, self._intake.assets)
         for spooled in tuple(self.spooled):
             header = self._headers[spooled.job_id]
-            fault = refusal(header, recipe, self._intake.limits) or self._too_costly(header, recipe)
+            limits, budget_bytes = self._intake.limits, self._intake.budget_bytes
+            fault = misfit(header, recipe, limits, budget_bytes=budget_bytes)
             if fault is not None:
                 self._refuse(spooled, refused(fault))
 
-    async def admit(self, recipe: Recipe, *, client: str, as_batch: bool) -> str | None:
-        """Store the originals and admit their jobs, all or none; returns the batch's id."""
+    async def admit(
+        self,
+        recipe: Recipe,
+        *,
+        client: str,
+        as_batch: bool,
+        private: bool = False,
+        expires_in_s: int | None = None,
+        promise: Callable[[str | None], Promise | None] | None = None,
+        brought: tuple[str, int] | None = None,
+    ) -> str | None:
+        """Store the originals and admit their jobs, all or none; returns the batch's id.
+
+        promise: makes, of the batch's id, what is kept under an Idempotency-Key with the jobs.
+        brought: id and token of the presigned upload that ends with it.
+
+        `cached` has the jobs that are completed with it. The bytes are stored in any case, so that
+        the time it takes does not tell who else has the picture.
+        """
         batch_id = new_batch_id() if as_batch else None
-        arrivals = [self._arrival(spooled, recipe) for spooled in self.spooled]
-        for spooled in self.spooled:
-            await self._intake.storage.put(original_key(spooled.job_id), spooled.path)
+        engines = self._intake.limits.engines
+        kin = await self._intake.sameness.kin(recipe, client=client, private=private)
+        arrivals = [
+            replace(
+                arrival(spooled, self._headers[spooled.job_id], recipe, kin, engines),
+                private=private,
+                expires_in_s=expires_in_s,
+            )
+            for spooled in self.spooled
+        ]
+        self._stored = {spooled.job_id for spooled in self.spooled}
+        await put_all(
+            self._intake.storage,
+            [(original_key(spooled.job_id), spooled.path) for spooled in self.spooled],
+        )
         self._in_doubt = True  # until the answer is here, the jobs may exist or not
         try:
-            await self._intake.queue.admit(
+            self.cached = await self._intake.queue.admit(
                 arrivals,
                 client=client,
                 queue_class="bulk" if as_batch else "interactive",
                 batch_id=batch_id,
+                promise=promise and promise(batch_id),
+                brought=brought,
             )
         except (Refusal, OutOfMemoryError):  # a full Redis refuses the script as a whole
             self._in_doubt = False
@@ -215,36 +286,36 @@ class Upload:
             self._intake.doubt(spooled.job_id for spooled in self.spooled)
             return
         for spooled in self.spooled:
-            await self._intake.storage.delete(original_key(spooled.job_id))
-            self._intake.spool.discard(spooled.job_id)
+            await self._take_away(spooled.job_id)
 
-    def _too_costly(self, header: Header, recipe: Recipe) -> Fault | None:
-        budget_bytes, needed = self._intake.budget_bytes, memory_bytes(header, recipe)
-        if needed <= budget_bytes:
-            return None
-        detail = f"About {needed} bytes of memory would be needed, there are {budget_bytes}."
-        return Fault("needs_too_much_memory", detail, limit=budget_bytes, actual=needed)
+    def format_of(self, spooled: Spooled) -> str:
+        """What the probe found a picture to be: jpeg, png, heif ..."""
+        return self._headers[spooled.job_id].format
+
+    async def _take_away(self, job_id: str) -> None:
+        """A storage that fails is asked again later, like Redis about those in doubt."""
+        try:
+            if job_id in self._stored:
+                await self._intake.storage.delete(original_key(job_id))
+        except OSError as error:
+            log.warning("an original is removed later", job_id=job_id, error=str(error))
+            self._intake.doubt([job_id])
+        else:
+            self._intake.spool.discard(job_id)
+
+    async def _take(self, spooled: Spooled) -> None:
+        self.content.append((spooled.name, spooled.digest))
+        self.bytes += spooled.bytes
+        self.spooled.append(spooled)
+        try:
+            self._headers[spooled.job_id] = await self._intake.read_header(spooled)
+        except Faulted as faulted:
+            self._refuse(spooled, faulted)
 
     def _refuse(self, spooled: Spooled, refusal: Refusal) -> None:
         self._intake.spool.discard(spooled.job_id)
         self.spooled.remove(spooled)
         self.refused.append(Refused(spooled.name, refusal))
-
-    def _arrival(self, spooled: Spooled, recipe: Recipe) -> Arrival:
-        header = self._headers[spooled.job_id]
-        return Arrival(
-            job_id=spooled.job_id,
-            name=spooled.name,
-            recipe=recipe.canonical(),
-            original_key=original_key(spooled.job_id),
-            original_bytes=spooled.bytes,
-            original_format=header.format,
-            width=header.width,
-            height=header.height,
-            cost_bytes=memory_bytes(header, recipe),
-            group=group_kind(header, recipe),
-            digest=spooled.digest,
-        )
 
 
 def refused(fault: Fault) -> Faulted:

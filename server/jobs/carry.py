@@ -6,14 +6,22 @@ Whatever happens ends in exactly one move: settled, or given back for another at
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import orjson
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import (
+    ClusterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 
 from pool import (
     ChildDied,
@@ -32,9 +40,10 @@ from server.config.sections import QueueSettings
 from server.jobs.job import Job, JobState
 from server.jobs.progress import ProgressBoard
 from server.jobs.queue import JobQueue
+from server.jobs.speeds import Speeds
 from server.refusals import is_fault_of_picture
 from server.storage.spool import Spool
-from server.storage.storage import Storage, result_key
+from server.storage.storage import Storage, put_all, result_key
 
 log = structlog.get_logger(__name__)
 
@@ -42,9 +51,14 @@ T = TypeVar("T")
 
 _REPLACED = "its lane was replaced"
 _NODE_LOST = "its node was lost"
+_STORAGE_FAILED = "storage failed"
+_LONGEST_DELAY_S = 30.0
 # A job that never began is innocent, but not for ever: something about it may end each worker.
 _UNBEGUN_WITHOUT_BLAME = 5
 _HAND_BACK_S = 5.0
+# Refusals of a Redis that may answer otherwise a moment later; LOADING is a lost connection to us.
+_PASSING = (OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError, NoScriptError)
+_PASSING_CODES = ("BUSY", "MISCONF", "NOREPLICAS")  # those without a class
 
 
 class Carrier:
@@ -59,16 +73,18 @@ class Carrier:
         progress: ProgressBoard,
         settings: QueueSettings,
         limits: Limits,
-        deadline_s: float,
+        speeds: Speeds,
         assets: Mapping[str, str],
+        public_images: bool = True,
     ) -> None:
         self._queue = queue
+        self._public_images = public_images
         self._spool = spool
         self._storage = storage
         self._progress = progress
         self._settings = settings
         self._limits = limits
-        self._deadline_s = deadline_s
+        self._speeds = speeds
         self._assets = assets
         self._renewed_at = time.monotonic()
 
@@ -81,15 +97,12 @@ class Carrier:
         with ExitStack() as stack:
             tasks: dict[str, Task] = {}
             for job in jobs:
-                try:
+                with _left_to_its_lease(job):
                     workdir = stack.enter_context(self._spool.workdir(job.job_id, job.token))
-                    tasks[job.job_id] = await self._task(job, workdir, threads)
-                except FileNotFoundError:
-                    await self._original_is_gone(job)
-                except OSError as error:
-                    await self._storage_failed(job, error)
-                else:
-                    stack.enter_context(self._progress.open(job.job_id, job.token))
+                    task = await self._prepared(job, workdir, threads)
+                    if task is not None:
+                        tasks[job.job_id] = task
+                        stack.enter_context(self._progress.open(job.job_id, job.token))
             started = [job for job in jobs if job.job_id in tasks]
             endings = await lane.develop([tasks[job.job_id] for job in started])
             await asyncio.gather(
@@ -97,19 +110,22 @@ class Carrier:
             )
 
     async def _end(self, job: Job, ending: Outcome | ChildDied | NotStarted) -> None:
-        match ending:
-            case Outcome():
-                await self._finish(job, ending)
-            case NotStarted():
-                is_strange = job.history.count(_REPLACED) >= _UNBEGUN_WITHOUT_BLAME
-                await self._give_back(job, blame="loss" if is_strange else "none", reason=_REPLACED)
-            case ChildDied():
-                await self._give_back(job, blame="attempt", reason=ending.reason)
+        with _left_to_its_lease(job):
+            match ending:
+                case Outcome():
+                    await self._finish(job, ending)
+                case NotStarted():
+                    is_strange = job.history.count(_REPLACED) >= _UNBEGUN_WITHOUT_BLAME
+                    blame = "loss" if is_strange else "none"
+                    await self._give_back(job, blame=blame, reason=_REPLACED)
+                case ChildDied():
+                    await self._give_back(job, blame="attempt", reason=ending.reason)
 
     async def recover(self, jobs: Sequence[Job]) -> None:
         """Requeue jobs whose node died while it had them."""
         for job in jobs:
-            await self._give_back(job, blame="loss", reason=_NODE_LOST)
+            with _left_to_its_lease(job):
+                await self._give_back(job, blame="loss", reason=_NODE_LOST)
 
     async def hand_back(self, jobs: Sequence[Job]) -> None:
         """Requeue what is unfinished when this node stops. Without Redis the next start does it."""
@@ -121,6 +137,16 @@ class Carrier:
                     )
         except (RedisError, OSError) as error:
             log.warning("jobs are not handed back", jobs=len(jobs), error=str(error))
+
+    async def _prepared(self, job: Job, workdir: Path, threads: int) -> Task | None:
+        """What its lane is to do; None: the job is settled or given back instead."""
+        try:
+            return await self._task(job, workdir, threads)
+        except FileNotFoundError:
+            await self._original_is_gone(job)
+        except OSError as error:
+            await self._storage_failed(job, error)
+        return None
 
     async def _task(self, job: Job, workdir: Path, threads: int) -> Task:
         source = workdir / "source"
@@ -135,18 +161,20 @@ class Carrier:
             recipe=recipe,
             workdir=str(outputs),
             limits=self._limits,
-            deadline_s=self._deadline_s,
+            deadline_s=self._speeds.deadline_s(job, recipe),
             threads=threads,
-            assets={**self._assets, **await self._watermark(recipe, workdir)},
+            assets={**self._assets, **await self._watermark(job, recipe, workdir)},
         )
 
-    async def _watermark(self, recipe: Recipe, workdir: Path) -> dict[str, str]:
+    async def _watermark(self, job: Job, recipe: Recipe, workdir: Path) -> dict[str, str]:
         """A picture made here before, brought beside the one it marks; {} where it is gone."""
         if recipe.watermark is None or recipe.watermark.image_id is None:
             return {}
         marked = await self._queue.look(recipe.watermark.image_id)
         if not isinstance(marked, Job) or not marked.variants:
             return {}
+        if marked.client != job.client and (marked.private or not self._public_images):
+            return {}  # or whoever knows its id could see it through his own
         path = workdir / "watermark"
         await self._storage.fetch(marked.variants[0].key, path)
         return {recipe.watermark.source: str(path)}
@@ -160,15 +188,21 @@ class Carrier:
             return
         self._progress.note(job.job_id, Stage.STORING, 99)
         try:
-            variants = [await self._store(job, output) for output in outcome.outputs]
+            await put_all(
+                self._storage, [(_key(job, one), Path(one.path)) for one in outcome.outputs]
+            )
         except OSError as error:
             await self._storage_failed(job, error)
             return
         fields = {
-            "variants": orjson.dumps(variants).decode(),
+            "variants": orjson.dumps([_variant(job, one) for one in outcome.outputs]).decode(),
             "timings": orjson.dumps(outcome.timings_ms).decode(),
             "progress": "100",
         }
+        if outcome.engines:
+            self._speeds.learn(outcome.engines)
+            by_step = {one.step: one.engine for one in outcome.engines}
+            fields["engines"] = orjson.dumps(by_step).decode()
         if outcome.look is not None:
             fields["look"] = orjson.dumps(outcome.look).decode()
         await self._settle(job, JobState.COMPLETED, fields)
@@ -177,12 +211,9 @@ class Carrier:
         """No other attempt would end better; a picture that is itself at fault is not kept."""
         fields = {"error_code": fault.code, "error_detail": fault.detail}
         fields["timings"] = orjson.dumps(outcome.timings_ms).decode()
-        if is_fault_of_picture(fault.code):
-            fields["original_key"] = ""
         state = JobState.CANCELLED if fault.code == "cancelled" else JobState.FAILED
-        settled = await self._settle(job, state, fields)
-        if settled and is_fault_of_picture(fault.code):
-            await self._storage.delete(job.original_key)
+        at_fault = is_fault_of_picture(fault.code)
+        settled = await self._settle(job, state, fields, at_fault=at_fault)
         if not settled and state is JobState.CANCELLED:
             # Nobody asked: an earlier attempt of it was stopped because its lease was lost.
             await self._give_back(job, blame="none", reason="it was stopped unasked")
@@ -194,22 +225,6 @@ class Carrier:
         found = await _until_redis_answers(lambda: self._queue.look(job.job_id))
         return isinstance(found, Job) and found.token == job.token and not found.is_settled
 
-    async def _store(self, job: Job, output: Output) -> dict[str, object]:
-        path = Path(output.path)
-        key = result_key(job.job_id, path.name)
-        await self._storage.put(key, path)
-        return {
-            "name": output.variant,
-            "key": key,
-            "format": output.format,
-            "width": output.width,
-            "height": output.height,
-            "bytes": output.bytes,
-            "digest": output.digest,
-            "frames": output.frames,
-            "quality": output.quality,
-        }
-
     async def _original_is_gone(self, job: Job) -> None:
         detail = "The picture as it came is no longer in the storage; upload it again."
         await self._settle(
@@ -217,8 +232,9 @@ class Carrier:
         )
 
     async def _storage_failed(self, job: Job, error: OSError) -> None:
+        """A bucket may be away for minutes: that is no job's blame, and it is tried for longer."""
         log.error("storage failed", job_id=job.job_id, error=str(error))
-        await self._give_back(job, blame="attempt", reason="storage failed")
+        await self._give_back(job, blame="loss", reason=_STORAGE_FAILED)
 
     async def _give_back(self, job: Job, *, blame: str, reason: str) -> None:
         """Another attempt, later if this one failed; too many of them end the job."""
@@ -228,10 +244,13 @@ class Carrier:
             fields = {"error_code": exhausted.code, "error_detail": exhausted.detail}
             await self._settle(job, JobState.FAILED, fields, quarantine=True)
             return
+        failures = {"attempt": job.attempts - 1, _STORAGE_FAILED: job.losses}
+        before = failures.get(reason if reason == _STORAGE_FAILED else blame)
         delay_s = 0.0
-        if blame == "attempt":
+        if before is not None:
             # Full jitter, so that what failed together does not come back together.
-            delay_s = self._settings.retry_delay_s * 2 ** (job.attempts - 1) * random.random()
+            longest_s = min(_LONGEST_DELAY_S, self._settings.retry_delay_s * 2**before)
+            delay_s = longest_s * random.random()
         log.warning(
             "job is given back", job_id=job.job_id, reason=reason, delay_s=round(delay_s, 2)
         )
@@ -240,10 +259,16 @@ class Carrier:
         )
 
     async def _settle(
-        self, job: Job, state: JobState, fields: dict[str, str], *, quarantine: bool = False
+        self,
+        job: Job,
+        state: JobState,
+        fields: dict[str, str],
+        *,
+        quarantine: bool = False,
+        at_fault: bool = False,
     ) -> bool:
         settled = await _until_redis_answers(
-            lambda: self._queue.settle(job, state, fields, quarantine=quarantine)
+            lambda: self._queue.settle(job, state, fields, quarantine=quarantine, at_fault=at_fault)
         )
         event = log.info if settled else log.warning
         event(
@@ -256,16 +281,46 @@ class Carrier:
         return settled
 
 
+@contextmanager
+def _left_to_its_lease(job: Job) -> Iterator[None]:
+    """Redis refuses for good what shall become of a job: say so and let go; its lease runs out."""
+    try:
+        yield
+    except ResponseError as error:
+        log.error("Redis refuses a move", job_id=job.job_id, token=job.token, error=str(error))
+
+
+def _key(job: Job, output: Output) -> str:
+    return result_key(job.job_id, Path(output.path).name)
+
+
+def _variant(job: Job, output: Output) -> dict[str, object]:
+    """One output as it stands in the job's hash."""
+    return {
+        "name": output.variant,
+        "key": _key(job, output),
+        "format": output.format,
+        "width": output.width,
+        "height": output.height,
+        "bytes": output.bytes,
+        "digest": output.digest,
+        "frames": output.frames,
+        "quality": output.quality,
+    }
+
+
 def _recipe(job: Job) -> Recipe:
     return parse_recipe(orjson.loads(job.recipe))
 
 
 def _exhausted(job: Job, blame: str, reason: str, settings: QueueSettings) -> Fault | None:
     if blame == "attempt" and job.attempts >= settings.max_attempts:
-        code = "storage_failed" if reason == "storage failed" else "worker_crashed"
-        code = "out_of_memory" if reason == "out of memory" else code
+        code = "out_of_memory" if reason == "out of memory" else "worker_crashed"
         return Fault(code, f"{job.attempts} attempts failed, the last one with: {reason}.")
     if blame == "loss" and job.losses >= settings.max_losses:
+        if reason == _STORAGE_FAILED:
+            detail = f"The storage did not answer, the last time after {job.losses} failures."
+            return Fault("storage_failed", detail)
         if reason == _NODE_LOST:
             detail = f"The server died {job.losses} times with this picture in work."
             return Fault("node_lost", detail)
@@ -274,12 +329,24 @@ def _exhausted(job: Job, blame: str, reason: str, settings: QueueSettings) -> Fa
 
 
 async def _until_redis_answers(move: Callable[[], Awaitable[T]]) -> T:
-    """Moves are safe to repeat; what is done is not thrown away because Redis restarts."""
+    """Moves are safe to repeat; what is done is not thrown away because Redis restarts.
+
+    What Redis refuses for good is raised: the attempt is lost and its lease runs out.
+    """
     delay_s = 0.1
     while True:
         try:
             return await move()
         except (RedisError, OSError) as error:
+            if _is_for_good(error):
+                raise
             log.warning("waiting for Redis", error=str(error))
             await asyncio.sleep(delay_s)
             delay_s = min(2.0, delay_s * 2)
+
+
+def _is_for_good(error: Exception) -> bool:
+    """An error of a script, or a key that is not what it should be: no later time makes it well."""
+    if not isinstance(error, ResponseError) or isinstance(error, _PASSING):
+        return False
+    return not str(error).startswith(_PASSING_CODES)

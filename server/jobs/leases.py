@@ -1,16 +1,30 @@
 """Leases: renewed by the parent, never by the busy worker; lost ones are found and requeued."""
 
 import asyncio
+from collections.abc import Iterable
+from typing import Protocol
 
 import structlog
 from redis.exceptions import RedisError
 
 from server.jobs.carry import Carrier
 from server.jobs.dispatcher import Dispatcher
+from server.jobs.job import Job
 from server.jobs.lanes import Lanes
 from server.jobs.queue import JobQueue
 
 log = structlog.get_logger(__name__)
+
+
+class Holder(Protocol):
+    """A part of this node that has claimed jobs."""
+
+    @property
+    def held(self) -> Iterable[Job]:
+        """The jobs whose leases must be renewed."""
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job, if it is held here."""
 
 
 class Leases:
@@ -26,10 +40,14 @@ class Leases:
         lease_s: float,
     ) -> None:
         self._queue = queue
-        self._dispatcher = dispatcher
+        self._holders: list[Holder] = [dispatcher]
         self._carrier = carrier
         self._lanes = lanes
         self._interval_s = lease_s / 3
+
+    def renew_also(self, holder: Holder) -> None:
+        """Another part that holds jobs."""
+        self._holders.append(holder)
 
     async def take_back(self) -> None:
         """At start: what this node held when it died goes back to the queue."""
@@ -40,16 +58,20 @@ class Leases:
 
     async def beat(self) -> None:
         """Renew what we hold, stop what we lost or what is unwanted, find what others lost."""
-        held = self._dispatcher.held
+        held = self._held()
         lost, unwanted = await self._queue.renew(
             [(job.job_id, job.token) for job in held], lanes=len(self._lanes.all)
         )
         self._carrier.note_renewal()
         for job_id in (*lost, *unwanted):
-            self._dispatcher.cancel(job_id)
-        held_ids = {job.job_id for job in self._dispatcher.held}
+            for holder in self._holders:
+                holder.cancel(job_id)
+        held_ids = {job.job_id for job in self._held()}
         orphans = await self._queue.reclaim(own=False)
         await self._carrier.recover([job for job in orphans if job.job_id not in held_ids])
+
+    def _held(self) -> list[Job]:
+        return [job for holder in self._holders for job in holder.held]
 
     async def run(self) -> None:
         """Beat three times a lease."""

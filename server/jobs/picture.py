@@ -4,12 +4,13 @@ from typing import Any
 
 from pool import Look
 from server.jobs.job import Batch, Job, JobState, Variant, iso
+from server.jobs.links import PUBLIC, Links
 from server.jobs.markup import picture_element
 from server.refusals import fault_title
 
 
-def job_picture(job: Job) -> dict[str, Any]:
-    """Everything public that changes while a job lives."""
+def job_picture(job: Job, links: Links = PUBLIC) -> dict[str, Any]:
+    """Everything public that changes while a job lives; `links` signs what is private."""
     picture: dict[str, Any] = {
         "type": "job",
         "jobId": job.job_id,
@@ -32,21 +33,28 @@ def job_picture(job: Job) -> dict[str, Any]:
             "width": job.width,
             "height": job.height,
         },
+        "private": job.private,
+        "cached": job.is_cached,
         "error": _error(job),
     }
     if job.status is JobState.COMPLETED:
-        picture |= result_picture(job)
+        picture |= result_picture(job, links)
     return picture
 
 
-def result_picture(job: Job) -> dict[str, Any]:
+def result_picture(job: Job, links: Links = PUBLIC) -> dict[str, Any]:
     """Where a completed job's variants are, what it looks like before, and how a page shows it."""
     picture: dict[str, Any] = {
-        "url": f"/image/{job.job_id}",
-        "variants": [_variant_picture(job.job_id, variant) for variant in job.variants],
+        "url": links.image(job),
+        "cached": job.is_cached,
+        "variants": [
+            _variant_picture(variant, links.image(job, variant.name)) for variant in job.variants
+        ],
         "placeholder": None if job.look is None else _placeholder(job.look),
     }
-    markup = picture_element(job)
+    if job.engines:
+        picture["engines"] = job.engines
+    markup = picture_element(job, links)
     return picture | {"html": markup} if markup else picture
 
 
@@ -60,9 +68,9 @@ def _placeholder(look: Look) -> dict[str, Any]:
     }
 
 
-def job_details(job: Job, recipe: dict[str, Any]) -> dict[str, Any]:
+def job_details(job: Job, recipe: dict[str, Any], links: Links = PUBLIC) -> dict[str, Any]:
     """Everything known of a job, for GET /job/{id}."""
-    return job_picture(job) | {
+    return job_picture(job, links) | {
         "recipe": recipe,
         "digest": job.digest,
         "queue": job.queue_class,
@@ -70,6 +78,7 @@ def job_details(job: Job, recipe: dict[str, Any]) -> dict[str, Any]:
         "timingsMs": job.timings_ms,
         "attemptHistory": list(job.history),
         "quarantined": job.is_quarantined,
+        "expiresIn": job.expires_in_s,
     }
 
 
@@ -87,10 +96,10 @@ def batch_picture(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _variant_picture(job_id: str, variant: Variant) -> dict[str, Any]:
+def _variant_picture(variant: Variant, url: str) -> dict[str, Any]:
     return {
         "name": variant.name,
-        "url": f"/image/{job_id}/{variant.name}",
+        "url": url,
         "format": variant.format,
         "width": variant.width,
         "height": variant.height,

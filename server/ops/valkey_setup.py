@@ -45,6 +45,8 @@ save ""
 # A full store refuses new jobs; it never forgets one.
 maxmemory {maxmemory_bytes}
 maxmemory-policy noeviction
+# Recipes and results are longer than 64 bytes, and would let each job take three times as much.
+hash-max-listpack-value 2048
 
 # SIGTERM comes when the server ends, however it ended: write what is left, then go in any case.
 shutdown-on-sigterm nosave now force

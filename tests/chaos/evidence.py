@@ -37,6 +37,7 @@ async def all_is_well(
         await redis_is_tidy(redis)
         await disk_agrees(redis, data_dir)
         await all_completed(redis, accepted, url, data_dir)
+    await history_agrees(accepted, url)
     assert ledger.is_whole(data_dir), "Valkey wrote its file anew, so nothing can be counted in it"
     completed = ledger.times_completed(data_dir)
     assert {job_id: completed[job_id] for job_id in accepted} == dict.fromkeys(accepted, 1)
@@ -59,6 +60,8 @@ async def _unrest(redis: Redis, data_dir: Path) -> list[str]:
     busy = [one for one in busy if not one.endswith("=0")]
     if delayed := await redis.zcard(names.DELAYED):
         busy.append(f"delayed={delayed}")
+    if trash := await redis.zcard(names.TRASH):
+        busy.append(f"trash={trash}")
     return busy + sorted(files_below(data_dir, "spool"))
 
 
@@ -77,7 +80,7 @@ async def redis_is_tidy(redis: Redis) -> None:
         assert (await redis.xpending(names.stream(queue_class), names.GROUP))["pending"] == 0
     left = [
         key
-        for prefix in (names.WAITING, names.RING, names.SERVED, names.DELAYED)
+        for prefix in (names.WAITING, names.RING, names.SERVED, names.DELAYED, names.UNSETTLED)
         for key in await redis.keys(f"{prefix}*")
     ]
     assert left == []
@@ -91,6 +94,22 @@ async def disk_agrees(redis: Redis, data_dir: Path) -> None:
     assert files_below(data_dir, "originals") == originals
     assert files_below(data_dir, "results") == results
     assert files_below(data_dir, "spool") == set()
+
+
+async def history_agrees(accepted: Mapping[str, int], url: str, *, within_s: float = 20) -> None:
+    """Each of them is in the history, once and as completed."""
+    deadline = time.monotonic() + within_s
+    async with ClientSession(url) as client:
+        while True:
+            async with client.get("/jobs.ndjson") as response:
+                lines = [orjson.loads(line) for line in (await response.read()).splitlines()]
+            found = Counter(line["jobId"] for line in lines if line["status"] == "completed")
+            missing = [job_id for job_id in accepted if found[job_id] != 1]
+            if not missing:
+                break
+            assert time.monotonic() < deadline, f"not once in the history: {missing[:5]}"
+            await asyncio.sleep(0.2)
+    assert max(Counter(line["jobId"] for line in lines).values()) == 1
 
 
 async def all_completed(

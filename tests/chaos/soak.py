@@ -17,8 +17,12 @@ from tests.chaos import evidence, numbered
 from tests.server_process import ServerProcess
 
 KEEP_S = 20
-ENVIRONMENT = {"SAFELIGHT_IMAGES__KEEP_S": str(KEEP_S), "SAFELIGHT_QUEUE__LEASE_S": "3"}
-JANITOR_S = 15.0  # it looks every ten seconds
+ENVIRONMENT = {
+    "SAFELIGHT_IMAGES__KEEP_S": str(KEEP_S),
+    "SAFELIGHT_QUEUE__LEASE_S": "3",
+    "SAFELIGHT_DEDUP__ENABLED": "false",  # every picture is to be work, should one come twice
+}
+JANITOR_S = 15.0  # it looks every two seconds
 MIB = 1024 * 1024
 
 

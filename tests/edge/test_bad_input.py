@@ -239,7 +239,7 @@ async def test_a_small_body_that_unpacks_to_a_large_one_is_cut_off(
     ("kind", "start"),
     [
         ("Content-Type: image/jpeg", JPEG[:600]),
-        (MULTIPART, multipart([part(PNG), part(JPEG)])[:-600]),
+        (MULTIPART, multipart([part(PNG), part(jpeg(640, 480))])[:-600]),
     ],
     ids=["raw", "multipart"],
 )
@@ -248,7 +248,7 @@ async def test_a_connection_cut_in_the_middle_leaves_nothing(
 ) -> None:
     before = files_of(leaves_nothing)
     async with wire(leaves_nothing.url) as connection:
-        await connection.send(head("POST", "/upload", kind, "Content-Length: 100000"), start)
+        await connection.send(head("POST", "/upload", kind, "Content-Length: 1000000"), start)
         await eventually(lambda: files_of(leaves_nothing) != before)
         connection.cut()
         await eventually(lambda: files_of(leaves_nothing) == before)
@@ -459,7 +459,7 @@ async def test_a_file_name_is_cleaned_and_only_for_people(
 ) -> None:
     await eventually(lambda: is_idle(small_server))
     before = files_of(small_server)
-    request = post(multipart([part(JPEG, more=more)]), MULTIPART)
+    request = post(multipart([part(jpeg(), more=more)]), MULTIPART)
     answer = await exchange(small_server.url, request)
 
     assert answer.status == 200
@@ -502,7 +502,7 @@ async def test_of_a_mixed_batch_the_good_ones_are_taken(
 ) -> None:
     await eventually(lambda: is_idle(small_server))
     before = files_of(small_server)
-    files = [("1.jpg", JPEG), ("2.jpg", b"text"), ("3.jpg", b""), ("4.png", PNG)]
+    files = [("1.jpg", jpeg()), ("2.jpg", b"text"), ("3.jpg", b""), ("4.png", png())]
     async with small.post("/upload", data=form(*files)) as response:
         batch = await response.json()
 

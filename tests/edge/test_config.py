@@ -52,6 +52,8 @@ def _written(lines: list[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
         if found := re.match(r"\[([a-z.]+)\]", line):
             section = found[1]
+            if "." in section and not section.startswith("presets"):
+                yield section, line  # a setting that is a table of its own
         elif (found := re.match(r"([a-z_]+) *=", line)) and not section.startswith("presets"):
             yield f"{section}.{found[1]}", line
 
@@ -92,6 +94,10 @@ WRONG_FILES = {
     "wrong choice": ('[redis]\nfsync = "never"\n', "redis.fsync"),
     "bad preset": ("[presets.x]\nquality = 0\n", "presets.x: quality"),
     "bad step of a preset": ("[presets.x.resize]\nwidht = 5\n", "presets.x: resize.widht"),
+    "no bucket's address": ('[storage]\nurl = "ftp://x"\n', "storage.url"),
+    "a drop folder of our own": ('[hooks]\nprefix = "results/x/"\n', "hooks.prefix"),
+    "a drop folder without an end": ('[hooks]\nprefix = "drop"\n', "hooks.prefix"),
+    "a hook's preset that is not there": ('[hooks]\npreset = "none"\n', "hooks.preset"),
     "not TOML": ("[server\n", "TOML"),
 }
 WRONG_VARIABLES = {

@@ -20,7 +20,7 @@ JPEG = jpeg(64, 48)
 JOB_MEMBERS = {
     *("type", "jobId", "imageId", "batchId", "revision", "name", "status", "stage", "progress"),
     *("queuePosition", "etaSeconds", "createdAt", "startedAt", "finishedAt", "attempts"),
-    *("original", "error"),
+    *("original", "error", "private", "cached"),
 }
 
 

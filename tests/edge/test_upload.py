@@ -20,7 +20,7 @@ async def test_one_picture_is_answered_with_its_result(client: ClientSession) ->
         answer = await response.json()
 
     assert response.status == 200
-    assert set(answer) == {"status", "imageId", "jobId", "url", "variants", "placeholder"}
+    assert set(answer) == {"status", "imageId", "jobId", "url", "cached", "variants", "placeholder"}
     assert answer["status"] == "completed"
     assert answer["imageId"] == answer["jobId"]
     assert answer["url"] == f"/image/{answer['imageId']}"
@@ -32,7 +32,7 @@ async def test_one_picture_is_answered_with_its_result(client: ClientSession) ->
 
 
 async def test_respond_async_is_answered_at_once(client: ClientSession) -> None:
-    async with client.post("/upload", data=form(("a.jpg", JPEG)), headers=AT_ONCE) as response:
+    async with client.post("/upload", data=form(("a.jpg", jpeg())), headers=AT_ONCE) as response:
         answer = await response.json()
 
     assert response.status == 202
@@ -66,7 +66,7 @@ async def test_a_wait_is_followed_as_far_as_allowed(
 
 async def test_no_wait_at_all_is_answered_with_a_promise(client: ClientSession) -> None:
     headers = {"Prefer": "wait=0"}
-    async with client.post("/upload", data=form(("a.jpg", JPEG)), headers=headers) as response:
+    async with client.post("/upload", data=form(("a.jpg", jpeg())), headers=headers) as response:
         assert response.status == 202
         assert response.headers["Preference-Applied"] == "wait=0"
 

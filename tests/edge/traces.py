@@ -13,9 +13,9 @@ from server.ops.valkey import EmbeddedValkey
 from tests.server_process import ServerProcess
 
 KEPT_FOLDERS = ("spool", "originals", "results")
-OF_NODES = {names.NODES, names.NODE_LANES, names.QUEUE}
+OF_NODES = {names.NODES, names.NODE_LANES, names.SWEEP, names.QUEUE, names.JOURNAL}
 COUNTERS = (
-    *("waiting:interactive", "waiting:bulk", "processing"),
+    *("waiting:interactive", "waiting:bulk", "waiting:fetch", "waiting:fetch-bulk", "processing"),
     *("admitted", "completed", "failed", "cancelled"),
 )
 
@@ -47,7 +47,7 @@ def files_of(server: ServerProcess) -> frozenset[str]:
 def is_idle(server: ServerProcess) -> bool:
     """Nothing waits, runs or is being tidied up."""
     found = traces(server)
-    busy = ("waiting:interactive", "waiting:bulk", "processing")
+    busy = [name for name in COUNTERS if name == "processing" or name.startswith("waiting:")]
     return not any(found.counters[name] for name in busy) and not any(
         name.startswith("spool/") for name in found.files
     )

@@ -1,5 +1,6 @@
 """A job's way through a lane that does strange things; queue, spool and storage are real."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -7,13 +8,14 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
-from pool import Fault, Lane, Limits, NotStarted, Outcome, Output, Task
+from pool import NO_AI, Fault, Lane, Limits, NotStarted, Outcome, Output, Task
 from server.config.sections import QueueSettings
 from server.jobs.carry import Carrier
 from server.jobs.connection import command_client
 from server.jobs.job import Job, JobState, new_job_id
 from server.jobs.progress import ProgressBoard
 from server.jobs.queue import Arrival, JobQueue
+from server.jobs.speeds import Speeds
 from server.storage.disk import DiskStorage
 from server.storage.spool import Spool
 from server.storage.storage import original_key
@@ -51,7 +53,7 @@ class Node:
             progress=ProgressBoard(self.queue, interval_s=1),
             settings=settings,
             limits=Limits(1, 1, 1, 1, ("jpeg",)),
-            deadline_s=1,
+            speeds=Speeds(NO_AI, deadline_s=1, deadline_times=1),
             assets={},
         )
 
@@ -82,13 +84,17 @@ MakeNode = Callable[..., Node]
 
 
 @pytest.fixture
-async def make_node(valkey_url: str, tmp_path: Path) -> AsyncIterator[MakeNode]:
-    async with command_client(valkey_url, timeout_s=5) as redis:
+async def redis(valkey_url: str) -> AsyncIterator[Redis]:
+    async with command_client(valkey_url, timeout_s=5) as client:
+        yield client
 
-        def make(name: str = "here", **settings: Any) -> Node:
-            return Node(redis, tmp_path, name, QueueSettings(**settings))
 
-        yield make
+@pytest.fixture
+def make_node(redis: Redis, tmp_path: Path) -> MakeNode:
+    def make(name: str = "here", **settings: Any) -> Node:
+        return Node(redis, tmp_path, name, QueueSettings(**settings))
+
+    return make
 
 
 def developed(task: Task) -> Outcome:
@@ -151,3 +157,45 @@ async def test_result_that_comes_after_the_lease_was_lost_is_not_stored(
 
     assert after.status is JobState.PROCESSING
     assert not (tmp_path / "results").exists()
+
+
+async def test_move_that_redis_refuses_for_good_leaves_the_job_to_its_lease(
+    make_node: MakeNode, redis: Redis
+) -> None:
+    node = make_node()
+    await node.admit()
+    job = await node.claim()
+    await redis.set("queue:interactive", "no stream any more")
+
+    async with asyncio.timeout(5):  # it was tried for ever
+        after = await node.carry(job, developed)
+
+    assert after.status is JobState.PROCESSING
+    assert list(node.spool.work.iterdir()) == []
+
+
+async def test_redis_that_lacks_a_replica_for_now_is_waited_for(
+    make_node: MakeNode, redis: Redis
+) -> None:
+    node = make_node()
+    await node.admit()
+    job = await node.claim()
+    await redis.config_set("min-replicas-to-write", 1)  # refused with NOREPLICAS
+    carried = asyncio.create_task(node.carry(job, developed))
+    try:
+        before = await refusals(redis)
+        async with asyncio.timeout(5):
+            while await refusals(redis) < before + 2:  # noqa: ASYNC110 (Redis tells nobody)
+                await asyncio.sleep(0.01)
+        is_waiting = not carried.done()
+    finally:
+        await redis.config_set("min-replicas-to-write", 0)
+
+    assert is_waiting
+    assert (await carried).status is JobState.COMPLETED
+
+
+async def refusals(redis: Redis) -> int:
+    """How often Redis has said NOREPLICAS."""
+    found = (await redis.info("errorstats")).get("errorstat_NOREPLICAS", {"count": 0})
+    return int(found["count"])

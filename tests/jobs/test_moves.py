@@ -140,7 +140,7 @@ class Moves(RuleBasedStateMachine):
         settled = [i for i, s in self.states.items() if s in SETTLED - {JobState.EXPIRED}]
         if settled:
             job_id = data.draw(st.sampled_from(settled))
-            self.runner.run(self.queues["here"].expire(job_id))
+            self.runner.run(self.queues["here"].remove(job_id))
             self.moved(job_id, JobState.EXPIRED)
 
     @invariant()
@@ -161,6 +161,11 @@ class Moves(RuleBasedStateMachine):
             await self._compare_stream(queue_class, running)
             await self._compare_lists(queue_class, waiting)
         assert int(counters.get("processing", 0)) == processing
+        unsettled = Counter(
+            client for i, (_, client) in self.owners.items() if self.states[i] not in SETTLED
+        )
+        told = await self.redis.hgetall("unsettled")
+        assert {client: int(number) for client, number in told.items()} == unsettled
 
     async def _compare_stream(self, queue_class: str, running: set[str]) -> None:
         entries = await self.redis.xrange(f"queue:{queue_class}")

@@ -265,35 +265,30 @@ async def test_batch_counts_its_jobs_by_state(queue: JobQueue) -> None:
     assert [job.name for job in await queue.jobs_of(batch_id)] == ["0", "1", "2", "3"]
 
 
-async def test_settled_job_is_due_after_its_time(queue: JobQueue, redis: Redis) -> None:
+async def test_settled_job_expires_after_its_time(queue: JobQueue, redis: Redis) -> None:
     await admit(queue, arrival())
     [job] = await claim(queue)
     await queue.settle(job, JobState.COMPLETED, {})
-    before = await queue.due(10)
+    before = await queue.expire_due(10)
 
     await redis.zadd("expiry", {job.job_id: 1})
-    due = await queue.due(10)
-    await queue.expire(job.job_id)
+    after = await queue.expire_due(10)
 
-    assert (before, due) == ([], [job.job_id])
+    assert (before, after) == (0, 1)
     assert (await job_of(queue, job.job_id)).status is JobState.EXPIRED
-    assert await queue.due(10) == []
+    assert await queue.expire_due(10) == 0
 
 
-async def test_forgotten_job_is_still_due_since_its_files_are_there(
-    queue: JobQueue, redis: Redis
-) -> None:
+async def test_job_that_redis_has_lost_does_not_stay_due(queue: JobQueue, redis: Redis) -> None:
     await admit(queue, arrival())
     [job] = await claim(queue)
     await queue.settle(job, JobState.COMPLETED, {})
 
     await redis.zadd("expiry", {job.job_id: 1})
     await redis.delete(f"job:{job.job_id}")
-    due = await queue.due(10)
-    await queue.expire(job.job_id)
+    await queue.expire_due(10)
 
-    assert due == [job.job_id]
-    assert await queue.due(10) == []
+    assert await redis.zcard("expiry") == 0
 
 
 async def test_expired_job_is_no_longer_quarantined(queue: JobQueue, redis: Redis) -> None:
@@ -301,7 +296,7 @@ async def test_expired_job_is_no_longer_quarantined(queue: JobQueue, redis: Redi
     [job] = await claim(queue)
     await queue.settle(job, JobState.FAILED, {"error_code": "worker_crashed"}, quarantine=True)
 
-    await queue.expire(job.job_id)
+    await queue.remove(job.job_id)
 
     assert (await redis.xlen("queue:dead"), await redis.zcard("failed")) == (0, 0)
 
@@ -313,8 +308,12 @@ async def test_that_a_job_expired_is_known_as_long_as_it_was_kept(
     [job] = await claim(queue)
 
     await queue.settle(job, JobState.COMPLETED, {})
+    kept = await redis.ttl(f"job:{job.job_id}")
+    await redis.zadd("expiry", {job.job_id: 1})
+    await queue.expire_due(10)
 
-    assert 119 <= await redis.ttl(f"job:{job.job_id}") <= 120
+    assert kept == -1  # for as long as it holds files
+    assert 59 <= await redis.ttl(f"job:{job.job_id}") <= 60
 
 
 async def test_job_that_its_node_gives_back_after_a_cancel_does_not_run_again(

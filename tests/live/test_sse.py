@@ -248,7 +248,7 @@ async def test_a_reader_that_stops_reading_is_cut_off_and_costs_nobody_else(
         ClientSession(narrow.url, connector=TCPConnector(limit=0)) as client,
         busy_lane(client, narrow),
     ):
-        job_id = (await upload(client, PICTURE, at_once=True))["jobId"]
+        job_id = (await upload(client, jpeg(), at_once=True))["jobId"]
         with socket.socket() as stuck, redis_of(narrow) as redis:
             stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
             stuck.connect((host, int(port)))

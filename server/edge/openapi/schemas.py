@@ -86,7 +86,7 @@ JOB_DETAILS = shape(
         **_JOB,
         "recipe": ref("Recipe"),
         "digest": text("SHA-256 of the original."),
-        "queue": text("interactive or bulk."),
+        "queue": text("interactive, bulk, or ai where networks do the work."),
         "memoryEstimateBytes": whole("What it was foretold to take."),
         "timingsMs": {
             "type": "object",
