@@ -49,7 +49,7 @@ def is_idle(server: ServerProcess) -> bool:
     found = traces(server)
     busy = [name for name in COUNTERS if name == "processing" or name.startswith("waiting:")]
     return not any(found.counters[name] for name in busy) and not any(
-        name.startswith("spool/") for name in found.files
+        name.startswith(("spool/incoming/", "spool/work/")) for name in found.files
     )
 
 
