@@ -50,6 +50,7 @@ def application(parts: Parts) -> web.Application:
         settings,
         signer=parts.signer,
         links=parts.links,
+        quotas=parts.quotas,
     )
     process = ProcessHandler(
         parts.intake,

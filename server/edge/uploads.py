@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from server.config import Settings
 from server.edge.access.client import client_of
+from server.edge.access.quota import Quotas
 from server.edge.body import Body
 from server.edge.form import Form
 from server.edge.outcome import job_outcome
@@ -61,6 +62,7 @@ class DirectUploadHandler:
         *,
         signer: Signer,
         links: Links,
+        quotas: Quotas,
     ) -> None:
         self._presign = presign
         self._intake = intake
@@ -68,6 +70,7 @@ class DirectUploadHandler:
         self._settings = settings
         self._signer = signer
         self._links = links
+        self._quotas = quotas
 
     async def begin(self, request: web.Request) -> web.Response:
         """Agree on one picture and answer where to PUT it."""
@@ -80,6 +83,8 @@ class DirectUploadHandler:
                 f"urlExpiresIn: expected at most {self._settings.presign.max_expires_s} s,"
                 f" got {good_s}."
             )
+        most = self._settings.upload.max_upload_bytes
+        await self._quotas.promise(request, agreed.exact_bytes or agreed.max_bytes or most)
         begun = await self._presign.begin(agreed, client=client_of(request), good_s=good_s)
         answer = {
             "uploadId": begun.upload_id,

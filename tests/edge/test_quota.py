@@ -30,7 +30,9 @@ def nodes(
 ) -> Iterator[list[ServerProcess]]:
     """Two servers that share a Redis and their settings."""
     environment = {
-        **settings({name: ["upload", "read"] for name in ("one", "two", "three", "four", "five")}),
+        **settings(
+            {name: ["upload", "read"] for name in ("one", "two", "three", "four", "five", "six")}
+        ),
         "SAFELIGHT_REDIS__URL": private_valkey,
         "SAFELIGHT_SIGNING__KEYS": f'["{"k" * 40}"]',
         "SAFELIGHT_QUOTA__REQUESTS": str(REQUESTS),
@@ -117,6 +119,19 @@ async def test_bytes_count_however_they_come(clients: list[ClientSession]) -> No
     taken = statuses.count(200)
     assert taken == BYTES // len(PICTURE)
     assert statuses == [200] * taken + [429] * (len(statuses) - taken)
+
+
+async def test_bytes_that_are_brought_directly_count_when_they_are_agreed_on(
+    clients: list[ClientSession],
+) -> None:
+    wish = {"bytes": BYTES - len(PICTURE) - 200}  # the wishes themselves are bytes, too
+    statuses = []
+    for client in (*clients, clients[0]):
+        async with client.post("/uploads", json=wish, headers=bearer("six")) as response:
+            statuses.append(response.status)
+        wish = {"bytes": len(PICTURE)}
+
+    assert statuses == [201, 201, 429]
 
 
 async def test_jobs_that_have_not_ended_count_exactly(clients: list[ClientSession]) -> None:

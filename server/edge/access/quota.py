@@ -45,6 +45,11 @@ class Quotas:
         if self._allowance.bytes_per_day and request.content_length is None:
             await self._take(request, request[CALLER].name, requests=0, size=size, jobs=0)
 
+    async def promise(self, request: web.Request, size: int) -> None:
+        """Count now what a client is allowed to bring later, straight to the storage perhaps."""
+        if self._allowance.bytes_per_day:
+            await self._take(request, request[CALLER].name, requests=0, size=size, jobs=0)
+
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Tell every client how it stands."""
         if standing := request.get(_STANDING):
