@@ -80,8 +80,9 @@ class _Telling(AbstractConnection):
             await self.disconnect(nowait=True)
             if isinstance(error, TimeoutError):
                 raise RedisTimeoutError("Redis took no bytes in time.") from error
-            # RuntimeError: by uvloop, when the other side has just gone
-            if isinstance(error, OSError | RuntimeError):
+            # RuntimeError: by uvloop, when the other side has just gone. AttributeError: by the
+            # client, when another task has closed what this one had just connected.
+            if isinstance(error, OSError | RuntimeError | AttributeError):
                 raise RedisConnectionError("The connection was closed.") from error
             raise
 

@@ -79,7 +79,7 @@ class Feed:
             raise Unavailable("Redis does not answer.", retry_after_s=2) from error
 
     async def _ask_for(self, channel: str) -> None:
-        if self._pubsub is None:
+        if self._pubsub is None or not _is_open(self._pubsub):
             return  # whoever connects again asks for everything that is watched
         try:
             await self._pubsub.subscribe(channel)
@@ -205,7 +205,7 @@ class Feed:
     async def _drop_unwatched(self) -> None:
         while True:
             await asyncio.sleep(_LINGER_S)
-            if self._pubsub is None:
+            if self._pubsub is None or not _is_open(self._pubsub):
                 continue
             stale = self._forget_unwatched()
             if not stale:
@@ -227,3 +227,9 @@ class Feed:
         for channel in stale:
             del self._confirmed[channel]
         return stale
+
+
+def _is_open(pubsub: PubSub) -> bool:
+    """Whether it can be written to; the client would connect again, beside its reader."""
+    connection: Any = pubsub.connection  # the client says None
+    return connection is not None and bool(connection.is_connected)
