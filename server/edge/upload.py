@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 
 from aiohttp import web
-from redis.exceptions import RedisError
 
 from pool import Recipe
 from server.config import Settings
 from server.edge.access.client import client_of
 from server.edge.access.idempotency import Idempotency, Turn
 from server.edge.access.quota import Quotas
+from server.edge.expect import ask_for_body
 from server.edge.form import read_form, refuse_too_large
 from server.edge.keeping import Keeping, keeping
 from server.edge.outcome import later_at, processing, settled, settled_job
 from server.edge.prefer import Patience, patience
-from server.edge.problems import error_response
 from server.edge.reply import reply
 from server.intake.upload import Intake, Refused, Upload
 from server.jobs.job import Job
@@ -53,13 +52,7 @@ class UploadHandler:
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """`Expect: 100-continue`: say no before the client sends what would be refused."""
-        try:
-            await self._refuse_early(request)
-        except (Refusal, RedisError, OSError) as error:  # no middleware runs around this one
-            return error_response(request, error)
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-        return None
+        return await ask_for_body(request, self._refuse_early(request))
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """One picture: wait a while for the result. Several: a batch at once."""

@@ -8,16 +8,15 @@ from urllib.parse import urlencode
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from redis.exceptions import RedisError
 
 from server.config import Settings
 from server.edge.access.client import client_of
 from server.edge.access.quota import Quotas
 from server.edge.body import Body
+from server.edge.expect import ask_for_body
 from server.edge.form import Form
 from server.edge.outcome import job_outcome
 from server.edge.prefer import patience
-from server.edge.problems import error_response
 from server.edge.reply import reply
 from server.intake.direct.presign import FORMATS, Begun, Presign, refuse_other_length
 from server.intake.file_name import clean_name
@@ -26,7 +25,7 @@ from server.jobs.direct import Agreement
 from server.jobs.job import iso
 from server.jobs.links import Links
 from server.live.feed import Feed
-from server.refusals import BadRequest, Refusal, TooLarge, UnsupportedMedia, UploadMismatch
+from server.refusals import BadRequest, TooLarge, UnsupportedMedia, UploadMismatch
 from server.signing import Signer
 
 _PIECE_BYTES = 128 * 1024
@@ -98,13 +97,7 @@ class DirectUploadHandler:
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """`Expect: 100-continue` of a PUT: say no before the picture is sent."""
-        try:
-            await self._refuse_early(request)
-        except (Refusal, RedisError, OSError) as error:  # no middleware runs around this one
-            return error_response(request, error)
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-        return None
+        return await ask_for_body(request, self._refuse_early(request))
 
     async def put(self, request: web.Request) -> web.Response:
         """Take the picture of a URL that this server has signed, as POST /upload would."""

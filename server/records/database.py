@@ -21,7 +21,7 @@ _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     f"PRAGMA busy_timeout = {_BUSY_MS}",
-    "PRAGMA cache_size = -16384",  # KiB of each connection
+    "PRAGMA cache_size = -1024",  # KiB of each connection
     "PRAGMA journal_size_limit = 67108864",
 )
 

@@ -205,8 +205,8 @@ async def test_an_export_of_many_is_whole_and_costs_the_server_no_memory(
             if lines % 1000 == 0:
                 rss.append(process.memory_info().rss)
 
-    assert lines == 32_000  # 32 MiB
-    assert rss[-1] - rss[1] < 16 * MIB
+    assert lines == 32_000  # 32 MiB, of which the second half costs nothing more
+    assert rss[-1] - rss[len(rss) // 2] < 4 * MIB
 
 
 async def test_what_is_older_than_it_is_kept_is_forgotten(
