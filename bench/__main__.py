@@ -12,16 +12,25 @@ from bench.scenarios.bulk import Options as BulkOptions
 from bench.scenarios.bulk import bulk
 from bench.scenarios.chaos import Options as ChaosOptions
 from bench.scenarios.chaos import chaos
+from bench.scenarios.fanout import Options as FanoutOptions
+from bench.scenarios.fanout import fanout
 from bench.scenarios.golden import golden
 from bench.scenarios.history import Options as HistoryOptions
 from bench.scenarios.history import history
+from bench.scenarios.hosting import hosting
+from bench.scenarios.hosting_report import Options as HostingOptions
 from bench.scenarios.lanes import lanes
+from bench.scenarios.latency import Options as LatencyOptions
+from bench.scenarios.latency import latency
 from bench.scenarios.memory import memory
+from bench.scenarios.overload import Options as OverloadOptions
+from bench.scenarios.overload import overload
 from bench.scenarios.quality import quality
 from bench.scenarios.soak import Options as SoakOptions
 from bench.scenarios.soak import soak
 from bench.scenarios.steps import steps
 from bench.scenarios.throughput import Options, throughput
+from bench.scenarios.throughput_report import report_of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -44,10 +53,70 @@ def _throughput(
     count: Annotated[int, typer.Option(min=1, max=2000, help="Pictures in a round")] = 40,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each side, in turn")] = 3,
     window: Annotated[int, typer.Option(min=1, help="Pictures under way at a time")] = 16,
+    peers: Annotated[bool, typer.Option(help="Beside two Node services, too; needs npm")] = False,
     json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
 ) -> None:
     """Pictures to 800 px WebP at saturation, beside bare libvips."""
-    measured = throughput(Options(photos, kind, count, rounds, window))
+    options = Options(photos, kind, count, rounds, window, peers)
+    measured = report_of(options, throughput(options))
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
+@app.command("latency")
+def _latency(
+    photos: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of JPEG and PNG files")
+    ] = None,
+    seconds: Annotated[int, typer.Option(min=2, help="Of arrivals at each load")] = 20,
+    peers: Annotated[bool, typer.Option(help="Beside two Node services, too; needs npm")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """From the upload that is due to the completed event, at 30, 60 and 90 % of capacity."""
+    measured = latency(LatencyOptions(photos, seconds, peers))
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
+@app.command("fanout")
+def _fanout(
+    sockets: Annotated[
+        list[int] | None, typer.Option(min=10, max=15_000, help="May be told again")
+    ] = None,
+    peers: Annotated[bool, typer.Option(help="Beside two Node services, too; needs npm")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """Thousands of WebSockets on the same jobs: how soon all have heard, and what each holds."""
+    measured = fanout(FanoutOptions(tuple(sockets or (1000, 5000, 10_000)), peers))
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
+@app.command("hosting")
+def _hosting(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of all ways, in turn")] = 5,
+    duration: Annotated[int, typer.Option(min=1, help="Seconds of each")] = 5,
+    connections: Annotated[int, typer.Option(min=1, help="Open at a time")] = 16,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """A hot picture: GET /image directly and behind nginx, beside nginx on the file; by wrk."""
+    measured = hosting(HostingOptions(rounds, duration, connections))
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
+@app.command("overload")
+def _overload(
+    seconds: Annotated[int, typer.Option(min=2, help="Of the flood")] = 20,
+    depth: Annotated[int, typer.Option(min=1, help="queue.max_depth of the server")] = 200,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """Five times the capacity: what is answered, and what a refusal costs."""
+    measured = overload(OverloadOptions(seconds, depth))
     report.show(measured)
     if json is not None:
         report.write(measured, json)

@@ -61,15 +61,23 @@ class Client:
         self, photos: Sequence[Path], *, window: int, done: Callable[[], None]
     ) -> Answers:
         """Upload all, at most `window` under way; the answer comes after the last event."""
+        return await self._round({"files": [*map(str, photos)], "window": window}, done)
+
+    async def run_in_time(
+        self, photos: Sequence[Path], at_s: Sequence[float], *, done: Callable[[], None]
+    ) -> Answers:
+        """Upload each at its time, seconds from now, whatever has come of the others."""
+        return await self._round({"files": [*map(str, photos)], "at_s": [*at_s]}, done)
+
+    async def _round(self, order: dict[str, Any], done: Callable[[], None]) -> Answers:
         assert self._process is not None and self._process.stdin is not None
-        order = {"files": [str(photo) for photo in photos], "window": window}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         await self._process.stdin.drain()
         answers = Answers()
         while "wall_s" not in (answer := await self._answer()):
             if "failed" in answer:
                 answers.failed.append(answer["failed"])
-            else:
+            elif "taken_s" in answer:
                 answers.taken_s.append(answer["taken_s"])
             done()
         answers.wall_s, answers.refused = answer["wall_s"], answer["refused"]

@@ -1,8 +1,13 @@
 """The client, in a process of its own: uploads, watches the WebSocket, tells when each is done.
 
-`python -m bench.driver URL RECIPE` reads a line `{"files": [...], "window": N}` from stdin for each
-round and answers on stdout: `{"taken_s": ...}` or `{"failed": ...}` for a picture, at the end
-`{"wall_s": ..., "refused": ...}`. At most `window` pictures are under way at a time.
+`python -m bench.driver URL RECIPE` reads a line of JSON from stdin for each round:
+
+- `{"files": [...], "window": N}`: at most N pictures are under way; a 429 is sent again later.
+- `{"files": [...], "at_s": [...]}`: each is sent at its time whatever has come of the others, and
+  its time counts from there, so that a slow server cannot hide that it was slow; a 429 is an end.
+
+It answers on stdout: `{"taken_s": ...}`, `{"failed": ...}` or `{"refused": status}` for a picture,
+at the end `{"wall_s": ..., "refused": ...}`.
 """
 
 import asyncio
@@ -13,13 +18,21 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from aiohttp import ClientSession, ClientTimeout, ClientWebSocketResponse, TCPConnector, WSMsgType
+from aiohttp import (
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    ClientWebSocketResponse,
+    TCPConnector,
+    WSMsgType,
+)
 
 from bench.photos import CONTENT_TYPES
 
 SETTLED = {"completed", "failed", "cancelled", "expired"}
 PICTURE_TIMEOUT_S = 120.0
 LONGEST_PAUSE_S = 1.0
+READ_AHEAD_S = 0.5  # before a picture is due
 
 
 class Round:
@@ -30,6 +43,7 @@ class Round:
         self._socket = socket
         self._recipe = recipe
         self._watched: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._retry_after_s = 0.0
         self.refused = 0
 
     async def listen(self) -> None:
@@ -48,7 +62,28 @@ class Round:
         """From the first byte of the upload to the event that says completed."""
         body = await asyncio.to_thread(path.read_bytes)
         started = time.perf_counter()
-        job_id = await self._upload(body, CONTENT_TYPES[path.suffix])
+        while (job_id := await self._upload(body, CONTENT_TYPES[path.suffix])) is None:
+            self.refused += 1
+            await asyncio.sleep(min(self._retry_after_s, LONGEST_PAUSE_S))
+        await self._watch(job_id, started)
+
+    async def picture_at(self, path: Path, due: float) -> None:
+        """The same from the moment when it was due; whoever is refused goes away."""
+        await asyncio.sleep(due - time.perf_counter() - READ_AHEAD_S)
+        body = await asyncio.to_thread(path.read_bytes)
+        await asyncio.sleep(due - time.perf_counter())
+        try:
+            job_id = await self._upload(body, CONTENT_TYPES[path.suffix])
+        except (RuntimeError, ClientError, TimeoutError) as error:
+            tell({"failed": f"{type(error).__name__}: {error}"})
+            return
+        if job_id is None:
+            self.refused += 1
+            tell({"refused": 429})
+        else:
+            await self._watch(job_id, due)
+
+    async def _watch(self, job_id: str, started: float) -> None:
         waiting = self._watched[job_id] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"type": "subscribe", "jobId": job_id})
         async with asyncio.timeout(PICTURE_TIMEOUT_S):
@@ -60,20 +95,19 @@ class Round:
         else:
             tell({"failed": event.get("error") or event})
 
-    async def _upload(self, body: bytes, content_type: str) -> str:
+    async def _upload(self, body: bytes, content_type: str) -> str | None:
+        """The job's id; None: answered 429."""
         headers = {"Content-Type": content_type, "Prefer": "respond-async"}
-        while True:
-            async with self._session.post(
-                "/upload", params={"options": self._recipe}, data=body, headers=headers
-            ) as response:
-                answer = await response.json(content_type=None)
-                if response.status in (200, 202):
-                    return str(answer["jobId"])
-                if response.status != 429:
-                    raise RuntimeError(f"{response.status} {answer}")
-                self.refused += 1
-                pause_s = float(response.headers["Retry-After"])
-            await asyncio.sleep(min(pause_s, LONGEST_PAUSE_S))
+        async with self._session.post(
+            "/upload", params={"options": self._recipe}, data=body, headers=headers
+        ) as response:
+            answer = await response.json(content_type=None)
+            if response.status in (200, 202):
+                return str(answer["jobId"])
+            if response.status != 429:
+                raise RuntimeError(f"{response.status} {answer}")
+            self._retry_after_s = float(response.headers["Retry-After"])
+            return None
 
 
 async def run(url: str, recipe: str) -> None:
@@ -87,7 +121,11 @@ async def run(url: str, recipe: str) -> None:
             async with session.ws_connect("/ws") as socket:
                 round_ = Round(session, socket, recipe)
                 started = time.perf_counter()
-                await _all(round_, [Path(name) for name in order["files"]], order["window"])
+                paths = [Path(name) for name in order["files"]]
+                if "at_s" in order:
+                    await _in_time(round_, paths, order["at_s"])
+                else:
+                    await _all(round_, paths, order["window"])
                 tell({"wall_s": time.perf_counter() - started, "refused": round_.refused})
 
 
@@ -102,6 +140,18 @@ async def _all(round_: Round, paths: list[Path], window: int) -> None:
         listener = group.create_task(round_.listen())
         lanes = [group.create_task(lane()) for _ in range(window)]
         await asyncio.wait(lanes)
+        listener.cancel()
+
+
+async def _in_time(round_: Round, paths: list[Path], at_s: list[float]) -> None:
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        listener = group.create_task(round_.listen())
+        pictures = [
+            group.create_task(round_.picture_at(path, started + due_s))
+            for path, due_s in zip(paths, at_s, strict=True)
+        ]
+        await asyncio.wait(pictures)
         listener.cancel()
 
 

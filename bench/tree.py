@@ -7,7 +7,7 @@ within a round still counts. Memory is PSS: shared pages once, not once a proces
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,12 +41,12 @@ class Peak:
     parts: dict[str, int] = field(default_factory=dict)
 
 
-def cpu_of_service(root: int) -> Cpu:
-    """The server, its Valkey, and everything else below it as workers."""
+def cpu_of_service(*roots: int) -> Cpu:
+    """The server (the first), its Valkey, and everything else below them as workers."""
     spent = dict.fromkeys(PARTS, 0.0)
-    for pid in family(root):
+    for pid in family(*roots):
         own_s, reaped_s = _cpu_s(pid)
-        spent[part_of(pid, root)] += own_s
+        spent[part_of(pid, roots[0])] += own_s
         spent["workers"] += reaped_s
     return Cpu(**spent)
 
@@ -56,9 +56,9 @@ def cpu_s_of(pids: Iterable[int]) -> float:
     return sum(_cpu_s(pid)[0] for pid in pids)
 
 
-def family(root: int) -> list[int]:
-    """The process and all below it that live now."""
-    found = [root]
+def family(*roots: int) -> list[int]:
+    """These processes and all below them that live now."""
+    found = [*roots]
     for pid in found:
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
             found.extend(map(int, _read(children).split()))
@@ -73,14 +73,25 @@ def part_of(pid: int, root: int) -> str:
     return "redis" if is_redis else "workers"
 
 
+def pss_bytes(pid: int) -> int:
+    """Memory of one process, what it shares in part; 0 when it is gone."""
+    found = re.search(r"^Pss:\s+(\d+) kB", _read(Path(f"/proc/{pid}/smaps_rollup")), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def pss_of(*roots: int) -> int:
+    """Memory of these processes and all below them."""
+    return sum(pss_bytes(pid) for pid in family(*roots))
+
+
 @asynccontextmanager
-async def peak_memory(root: int) -> AsyncIterator[Peak]:
-    """Look at the memory of the tree again and again; the peak is whole at the end."""
+async def peak_memory(*roots: int) -> AsyncIterator[Peak]:
+    """Look at the memory of the trees again and again; the peak is whole at the end."""
     peak = Peak()
 
     async def sample() -> None:
         while True:
-            _look(root, peak)
+            _look(roots, peak)
             await asyncio.sleep(SAMPLE_EVERY_S)
 
     sampler = asyncio.create_task(sample())
@@ -91,10 +102,10 @@ async def peak_memory(root: int) -> AsyncIterator[Peak]:
         await asyncio.wait([sampler])
 
 
-def _look(root: int, peak: Peak) -> None:
+def _look(roots: Sequence[int], peak: Peak) -> None:
     parts = dict.fromkeys(PARTS, 0)
-    for pid in family(root):
-        parts[part_of(pid, root)] += _pss_bytes(pid)
+    for pid in family(*roots):
+        parts[part_of(pid, roots[0])] += pss_bytes(pid)
     if sum(parts.values()) > peak.total:
         peak.total, peak.parts = sum(parts.values()), parts
 
@@ -107,11 +118,6 @@ def _cpu_s(pid: int) -> tuple[float, float]:
         return 0.0, 0.0
     utime, stime, children_utime, children_stime = map(int, fields[11:15])
     return (utime + stime) / TICKS_PER_S, (children_utime + children_stime) / TICKS_PER_S
-
-
-def _pss_bytes(pid: int) -> int:
-    found = re.search(r"^Pss:\s+(\d+) kB", _read(Path(f"/proc/{pid}/smaps_rollup")), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
 
 
 def _read(path: Path) -> str:

@@ -1,0 +1,108 @@
+// Fastify takes pictures to disk, BullMQ queues them, QueueEvents tell the watchers over ws.
+// PORT, REDIS_SOCKET, FOLDER and WORKERS come from the environment.
+
+import { fork } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+
+import { Queue, QueueEvents } from "bullmq";
+import Fastify from "fastify";
+import { WebSocketServer } from "ws";
+
+const { PORT, REDIS_SOCKET, FOLDER, WORKERS } = process.env;
+const MAX_WAITING = 1000;
+const connection = { path: REDIS_SOCKET };
+
+await mkdir(FOLDER, { recursive: true });
+const queue = new Queue("pictures", {
+  connection,
+  defaultJobOptions: {
+    attempts: 3,
+    backoff: { type: "exponential", delay: 1000 },
+    removeOnComplete: { age: 3600, count: 10000 },
+    removeOnFail: { age: 24 * 3600 },
+  },
+});
+const events = new QueueEvents("pictures", { connection });
+
+const watchers = new Map(); // job id -> sockets
+const tell = (jobId, event) => {
+  const sockets = watchers.get(jobId);
+  if (!sockets) return;
+  const text = JSON.stringify({ type: "job", jobId, ...event });
+  for (const socket of sockets) socket.send(text);
+};
+events.on("active", ({ jobId }) => tell(jobId, { status: "processing", progress: 0 }));
+events.on("progress", ({ jobId, data }) => tell(jobId, { status: "processing", progress: data }));
+events.on("completed", ({ jobId, returnvalue }) =>
+  tell(jobId, { status: "completed", progress: 100, ...returnvalue }),
+);
+events.on("failed", ({ jobId, failedReason }) =>
+  tell(jobId, { status: "failed", error: failedReason }),
+);
+
+const app = Fastify({ bodyLimit: 100 * 1024 * 1024 });
+app.addContentTypeParser(/^image\//, (request, payload, done) => done(null, payload));
+
+app.post("/upload", async (request, reply) => {
+  if ((await queue.getWaitingCount()) >= MAX_WAITING) {
+    return reply.code(429).header("Retry-After", "1").send({ error: "too many jobs wait" });
+  }
+  const jobId = randomUUID();
+  const source = join(FOLDER, jobId);
+  await pipeline(request.body, createWriteStream(source));
+  const options = JSON.parse(request.query.options);
+  await queue.add("develop", { source, options }, { jobId });
+  return reply.code(202).send({ status: "processing", jobId });
+});
+
+const state = async (jobId) => {
+  const job = await queue.getJob(jobId);
+  if (!job) return null;
+  const status = await job.getState();
+  return { status, progress: job.progress, ...(status === "completed" ? job.returnvalue : {}) };
+};
+
+app.get("/status/:id", async (request, reply) => {
+  const found = await state(request.params.id);
+  return found ?? reply.code(404).send({ error: "no such job" });
+});
+
+app.get("/image/:id", (request, reply) =>
+  reply.type("image/webp").send(createReadStream(join(FOLDER, `${request.params.id}.webp`))),
+);
+
+await events.waitUntilReady();
+await app.listen({ port: Number(PORT), host: "127.0.0.1" });
+
+const server = new WebSocketServer({ server: app.server, path: "/ws" });
+server.on("connection", (socket) => {
+  const watched = new Set();
+  socket.on("message", async (data) => {
+    const { type, jobId } = JSON.parse(data);
+    if (type !== "subscribe") return;
+    watched.add(jobId);
+    if (!watchers.has(jobId)) watchers.set(jobId, new Set());
+    watchers.get(jobId).add(socket);
+    const found = await state(jobId);
+    if (found) socket.send(JSON.stringify({ type: "job", jobId, ...found }));
+  });
+  socket.on("close", () => {
+    for (const jobId of watched) {
+      watchers.get(jobId)?.delete(socket);
+      if (watchers.get(jobId)?.size === 0) watchers.delete(jobId);
+    }
+  });
+});
+
+const start = () => {
+  const worker = fork(join(import.meta.dirname, "worker.js"));
+  worker.on("exit", start); // a worker that dies is replaced
+  return new Promise((ready) => worker.once("message", ready));
+};
+await Promise.all(Array.from({ length: Number(WORKERS) }, start));
+console.log("ready");
+process.on("SIGTERM", () => process.exit(0));

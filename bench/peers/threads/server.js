@@ -1,0 +1,124 @@
+// Express takes pictures to disk, a pool of worker_threads runs sharp, a Redis hash holds each job,
+// Redis pub/sub carries its events to the watchers on ws. What waits, waits in this process.
+// PORT, REDIS_SOCKET, FOLDER and WORKERS come from the environment.
+
+import { randomUUID } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { Worker } from "node:worker_threads";
+
+import express from "express";
+import { Redis } from "ioredis";
+import { WebSocketServer } from "ws";
+
+const { PORT, REDIS_SOCKET, FOLDER, WORKERS } = process.env;
+const MAX_WAITING = 1000;
+const KEEP_S = 3600;
+
+await mkdir(FOLDER, { recursive: true });
+const redis = new Redis({ path: REDIS_SOCKET });
+const subscriber = new Redis({ path: REDIS_SOCKET });
+
+const waiting = [];
+const idle = [];
+
+const note = (jobId, fields) =>
+  redis
+    .multi()
+    .hset(`job:${jobId}`, fields)
+    .expire(`job:${jobId}`, KEEP_S)
+    .publish(`events:${jobId}`, JSON.stringify({ type: "job", jobId, ...fields }))
+    .exec();
+
+const next = () => {
+  while (idle.length && waiting.length) {
+    const worker = idle.pop();
+    worker.job = waiting.shift();
+    worker.postMessage(worker.job);
+  }
+};
+
+const start = () => {
+  const worker = new Worker(join(import.meta.dirname, "worker.js"));
+  worker.on("message", async (message) => {
+    if (message.progress !== undefined) {
+      await note(worker.job.jobId, { status: "processing", progress: message.progress });
+      return;
+    }
+    const { jobId } = worker.job;
+    idle.push(worker);
+    next();
+    await note(
+      jobId,
+      message.error
+        ? { status: "failed", error: message.error }
+        : { status: "completed", progress: 100, ...message.result },
+    );
+  });
+  worker.on("error", start); // a thread that dies is replaced; its picture is lost
+  return new Promise((ready) => {
+    worker.once("online", () => {
+      idle.push(worker);
+      ready();
+    });
+  });
+};
+
+const app = express();
+app.post("/upload", async (request, response) => {
+  if (waiting.length >= MAX_WAITING) {
+    response.status(429).set("Retry-After", "1").json({ error: "too many jobs wait" });
+    return;
+  }
+  const jobId = randomUUID();
+  const source = join(FOLDER, jobId);
+  await pipeline(request, createWriteStream(source));
+  await note(jobId, { status: "queued", progress: 0 });
+  waiting.push({ jobId, source, options: JSON.parse(request.query.options) });
+  next();
+  response.status(202).json({ status: "processing", jobId });
+});
+app.get("/status/:id", async (request, response) => {
+  const found = await redis.hgetall(`job:${request.params.id}`);
+  if (found.status) response.json(found);
+  else response.status(404).json({ error: "no such job" });
+});
+app.use("/image", express.static(FOLDER));
+
+const watchers = new Map(); // job id -> sockets
+subscriber.on("message", (channel, text) => {
+  for (const socket of watchers.get(channel.slice("events:".length)) ?? []) socket.send(text);
+});
+
+const http = createServer(app);
+const server = new WebSocketServer({ server: http, path: "/ws" });
+server.on("connection", (socket) => {
+  const watched = new Set();
+  socket.on("message", async (data) => {
+    const { type, jobId } = JSON.parse(data);
+    if (type !== "subscribe") return;
+    watched.add(jobId);
+    if (!watchers.has(jobId)) watchers.set(jobId, new Set());
+    watchers.get(jobId).add(socket);
+    await subscriber.subscribe(`events:${jobId}`);
+    const found = await redis.hgetall(`job:${jobId}`);
+    if (found.status) socket.send(JSON.stringify({ type: "job", jobId, ...found }));
+  });
+  socket.on("close", async () => {
+    for (const jobId of watched) {
+      const sockets = watchers.get(jobId);
+      sockets?.delete(socket);
+      if (sockets?.size === 0) {
+        watchers.delete(jobId);
+        await subscriber.unsubscribe(`events:${jobId}`);
+      }
+    }
+  });
+});
+
+await Promise.all(Array.from({ length: Number(WORKERS) }, start));
+http.listen(Number(PORT), "127.0.0.1", () => console.log("ready"));
+process.on("SIGTERM", () => process.exit(0));

@@ -1,0 +1,46 @@
+"""The services of a run: ours and, where they are wanted, the peers; each with its driver."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import peer
+from bench.client import Client
+from tests.server_process import ServerProcess
+
+OURS = "Safelight"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A service that runs: its processes at the top, its data folder, its driver."""
+
+    name: str
+    url: str
+    roots: tuple[int, ...]
+    data_dir: Path
+    client: Client
+
+
+@asynccontextmanager
+async def services(
+    server: ServerProcess, recipe: Mapping[str, Any], work: Path, *, peers: bool
+) -> AsyncIterator[list[Served]]:
+    """Ours first. The peers are told the encoder's effort that ours uses unless told otherwise."""
+    async with AsyncExitStack() as stack:
+        ours = await stack.enter_async_context(Client(server.url, dict(recipe)))
+        found = [Served(OURS, server.url, (server.pid,), server.data_dir, ours)]
+        for number, name in enumerate(peer.PROGRAMS if peers else ()):
+            other = await stack.enter_async_context(peer.running(name, work / f"peer-{number}"))
+            client = await stack.enter_async_context(Client(other.url, {**recipe, "effort": 4}))
+            found.append(Served(name, other.url, other.roots, other.data_dir, client))
+        yield found
+
+
+def install_peers() -> None:
+    """Raises RuntimeError where there is no Node.js."""
+    if reason := peer.missing():
+        raise RuntimeError(reason)
+    peer.install()
