@@ -26,6 +26,10 @@ class Body:
 
     async def read(self, size: int = -1) -> bytes:
         """What has come, `size` bytes at most; none at the end."""
+        is_whole = self._stream.exception() is None
+        if size > 0 and is_whole and (ready := self._stream.read_nowait(size)):
+            self._refuse_too_large()
+            return ready  # without the timer that a wait costs
         return await self._taken(self._stream.read(size))
 
     async def whole(self) -> bytes:
@@ -65,10 +69,13 @@ class Body:
             raise CutShort("The connection ended before the body did.") from error
         except web.RequestPayloadError as error:
             raise BadRequest("The body does not keep to its own encoding or length.") from error
+        self._refuse_too_large()
+        return taken
+
+    def _refuse_too_large(self) -> None:
         if self._stream.total_bytes > self._max_bytes:
             raise TooLarge(
                 f"A request may have {self._max_bytes} bytes; more than that came.",
                 limit=self._max_bytes,
                 actual=self._stream.total_bytes,
             )
-        return taken

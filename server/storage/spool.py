@@ -6,18 +6,23 @@ after the job was admitted or refused, so what a crash leaves behind can be told
 
 import asyncio
 import hashlib
+import io
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import aiofiles
+from aiofiles.threadpool import wrap
 
-from server.refusals import CutShort, EmptyBody, TooLarge, UploadTooSlow
+from server.refusals import EmptyBody, TooLarge
 
-# One write for many network reads: each is a hop to a thread. Small enough to hash in passing.
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+# One write for many network reads: each is a hop to a thread.
 _BLOCK_BYTES = 1024 * 1024
 
 
@@ -40,14 +45,12 @@ class Spool:
         folder: Path,
         *,
         max_upload_bytes: int,
-        stall_timeout_s: float,
         refuse_if_low: Callable[[], None],
     ) -> None:
         self.folder = folder
         self.incoming = folder / "incoming"
         self.work = folder / "work"
         self._max_upload_bytes = max_upload_bytes
-        self._stall_timeout_s = stall_timeout_s
         self._refuse_if_low = refuse_if_low
 
     def prepare(self) -> None:
@@ -81,33 +84,46 @@ class Spool:
         """Ids of jobs that were about to exist when the server died."""
         return sorted(path.name for path in self.incoming.iterdir())
 
-    @contextmanager
-    def workdir(self, job_id: str, token: int) -> Iterator[Path]:
+    @asynccontextmanager
+    async def workdir(self, job_id: str, token: int) -> AsyncIterator[Path]:
         """An empty folder for one attempt of one job; gone afterwards."""
         folder = self.work / f"{job_id}.{token}"
         folder.mkdir()
         try:
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        finally:  # in a thread: each removal may wait for what others write to the disk
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _write(self, path: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
-        received, digest, block = 0, hashlib.sha256(), bytearray()
-        async with aiofiles.open(path, "xb") as file:
-            async for chunk in self._unless_stalled(chunks):
-                received += len(chunk)
-                self._refuse_too_large(received)
-                block += chunk
-                if len(block) >= _BLOCK_BYTES:
-                    self._refuse_if_low()  # before the disk is full for Redis, too
-                    digest.update(block)
+        """A visit to a thread costs more than most of its work: a file of one block takes one."""
+        async with aclosing(self._blocks(chunks)) as blocks:
+            block = await anext(blocks)
+            self._refuse_if_low()  # before the disk is full for Redis, too
+            if len(block) < _BLOCK_BYTES:
+                return len(block), await _to_its_end(_write_whole, path, block)
+            hashed = await asyncio.to_thread(_HashedFile, path)
+            file = wrap(hashed)
+            try:
+                while block:
                     await file.write(block)
-                    block = bytearray()
-            digest.update(block)
-            await file.write(block)
-            await file.flush()
-            await asyncio.to_thread(os.fsync, file.fileno())
-        return received, digest.hexdigest()
+                    self._refuse_if_low()
+                    block = await anext(blocks, b"")
+                await asyncio.to_thread(os.fsync, hashed.fileno())
+                return hashed.tell(), hashed.digest.hexdigest()
+            finally:
+                await file.close()
+
+    async def _blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes | bytearray]:
+        """At least one; the last may be short or empty. Whoever gives chunks minds their pace."""
+        received, block = 0, bytearray()
+        async for chunk in chunks:
+            received += len(chunk)
+            self._refuse_too_large(received)
+            block += chunk
+            if len(block) >= _BLOCK_BYTES:
+                yield block
+                block = bytearray()
+        yield block
 
     def _refuse_too_large(self, received: int) -> None:
         limit = self._max_upload_bytes
@@ -118,18 +134,41 @@ class Spool:
                 actual=received,
             )
 
-    async def _unless_stalled(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        while True:
-            try:
-                async with asyncio.timeout(self._stall_timeout_s):
-                    chunk = await anext(chunks, b"")
-            except TimeoutError as error:
-                raise UploadTooSlow(f"No bytes came for {self._stall_timeout_s:g} s.") from error
-            except ConnectionError as error:
-                raise CutShort("The connection ended before the picture did.") from error
-            if not chunk:
-                return
-            yield chunk
+
+class _HashedFile(io.FileIO):
+    """A new file without a buffer, with the digest of what is written to it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "xb")
+        self.digest = hashlib.sha256()
+
+    def write(self, block: "ReadableBuffer") -> int:
+        """All of it, or OSError: without a buffer it may stop halfway where the disk is full."""
+        left = memoryview(block)
+        self.digest.update(left)
+        while left:
+            left = left[super().write(left) :]
+        return len(memoryview(block))
+
+
+async def _to_its_end(
+    function: Callable[[Path, bytes | bytearray], str], path: Path, content: bytes | bytearray
+) -> str:
+    """In a thread; whoever is cancelled waits for it, so that it does nothing after him."""
+    work = asyncio.get_running_loop().run_in_executor(None, function, path, content)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+
+
+def _write_whole(path: Path, content: bytes | bytearray) -> str:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return hashlib.sha256(content).hexdigest()
 
 
 def _adopted(spooled: Spooled, path: Path) -> Spooled:

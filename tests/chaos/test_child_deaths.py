@@ -153,7 +153,7 @@ async def test_worker_that_died_before_it_began_blames_nobody(start_server: Star
         [idle] = await lane_pids(client)
         os.kill(idle, signal.SIGSTOP)
         job_id = await send(client, 1, {})
-        await eventually(lambda: any((server.data_dir / "spool" / "work").glob("*/out")))
+        await eventually(lambda: any((server.data_dir / "spool" / "work").glob("*/source")))
         await lane_pids(client)  # the turn of the server in which it hands the job out is over
 
         os.kill(idle, signal.SIGKILL)

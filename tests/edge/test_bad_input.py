@@ -236,19 +236,23 @@ async def test_a_small_body_that_unpacks_to_a_large_one_is_cut_off(
 
 
 @pytest.mark.parametrize(
-    ("kind", "start"),
+    ("kind", "length", "start"),
     [
-        ("Content-Type: image/jpeg", JPEG[:600]),
-        (MULTIPART, multipart([part(PNG), part(jpeg(640, 480))])[:-600]),
+        ("Content-Type: image/jpeg", "Transfer-Encoding: chunked", chunk(JPEG.ljust(MIB, b"."))),
+        (
+            MULTIPART,
+            "Content-Length: 1000000",
+            multipart([part(PNG), part(jpeg(640, 480))])[:-600],
+        ),
     ],
     ids=["raw", "multipart"],
 )
 async def test_a_connection_cut_in_the_middle_leaves_nothing(
-    leaves_nothing: ServerProcess, kind: str, start: bytes
+    leaves_nothing: ServerProcess, kind: str, length: str, start: bytes
 ) -> None:
     before = files_of(leaves_nothing)
     async with wire(leaves_nothing.url) as connection:
-        await connection.send(head("POST", "/upload", kind, "Content-Length: 1000000"), start)
+        await connection.send(head("POST", "/upload", kind, length), start)
         await eventually(lambda: files_of(leaves_nothing) != before)
         connection.cut()
         await eventually(lambda: files_of(leaves_nothing) == before)
@@ -344,7 +348,7 @@ async def test_a_body_whose_chunks_are_broken_ends_as_a_stall(
 ) -> None:
     lines = ("Content-Type: image/jpeg", "Transfer-Encoding: chunked")
     async with wire(leaves_nothing.url) as connection:
-        await connection.send(head("POST", "/upload", *lines), chunk(JPEG[:100]))
+        await connection.send(head("POST", "/upload", *lines), chunk(JPEG.ljust(MIB, b".")))
         await eventually(lambda: not is_idle(leaves_nothing))
         await connection.send(b"nonsense\r\n")  # the HTTP parser tells only the next request
         answer = await connection.answer()

@@ -16,6 +16,7 @@ from server.config.sections import FetchSettings
 from server.intake.fetch.job import JobFetcher
 from server.jobs import names
 from server.jobs.job import Job, JobState
+from server.jobs.news import News
 from server.jobs.queue import JobQueue
 from server.jobs.urls import UrlQueue
 from server.refusals import DiskFull
@@ -49,7 +50,8 @@ class Fetcher:
         self._unwanted: set[str] = set()
         self._stopping: set[str] = set()
         self._hosts = _Hosts(settings.host_concurrency)
-        self._news = asyncio.Event()
+        self._news = News(every_s=_POLL_S)
+        self._changed = asyncio.Event()
         self._is_draining = False
         self._claiming = asyncio.Lock()
         # The rest is for single pictures, for which somebody waits.
@@ -60,9 +62,10 @@ class Fetcher:
         """The jobs whose leases this node must renew."""
         return list(self._held.values())
 
-    def wake(self, _message: str = "") -> None:
-        """There may be URLs, or room for what is behind them."""
-        self._news.set()
+    def wake(self) -> None:
+        """There may be URLs."""
+        self._news.note()
+        self._changed.set()
 
     def cancel(self, job_id: str) -> None:
         """Stop a job that waits or downloads; one past that notices when it is sent on."""
@@ -97,7 +100,7 @@ class Fetcher:
 
     async def _fetch_for_ever(self) -> None:
         while not self._is_draining:
-            self._news.clear()
+            self._changed.clear()
             async with self._claiming:
                 has_claimed = await self._claim_some()
             if not has_claimed:
@@ -106,8 +109,9 @@ class Fetcher:
 
     async def _claim_some(self) -> bool:
         room = self._settings.concurrency - len(self._held)
-        if room <= 0:
+        if room <= 0 or not self._news.is_due:
             return False
+        self._news.ask()
         classes = Counter(job.queue_class for job in self._held.values())
         of_batches = self._most_of_batches - classes[names.FETCH_CLASSES[1]]
         try:
@@ -119,6 +123,8 @@ class Fetcher:
         except (RedisError, OSError) as error:
             log.warning("cannot claim URLs", error=str(error))
             return False
+        if self._urls.left_waiting:
+            self._news.note()
         for job in jobs:
             task = asyncio.create_task(self._carry(job), name=f"fetch {job.job_id}")
             self._held[task] = job
@@ -170,12 +176,12 @@ class Fetcher:
                 error=str(error),
                 exc_info=None if is_redis else error,
             )
-        self.wake()
+        self._changed.set()
 
     async def _wait_for_news(self) -> None:
         try:
             async with asyncio.timeout(_POLL_S):
-                await self._news.wait()
+                await self._changed.wait()
         except TimeoutError:
             return
 

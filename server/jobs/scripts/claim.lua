@@ -2,8 +2,9 @@
 -- Keys: delayed, ring:*, waiting:*, served:*, queue, queue:{class}, job:*, batch:*; channel events:*.
 -- ARGV: node; how many groups; bytes of memory that are free; 1 when the node runs nothing; every
 -- how manieth claim is bulk's; the most jobs of a group; how many jobs of class ai may start.
--- Returns groups of jobs as JSON, each job with a new lease and fencing token. Jobs group when they
--- follow one another in line and are small and of the same kind (field `group`).
+-- Returns how many still wait, and groups of jobs as JSON, each job with a new lease and fencing
+-- token. Jobs group when they follow one another in line and are small and of the same kind (field
+-- `group`).
 local node, wanted, free = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local idle, bulk_share, group_most = ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6])
 local networks_free = tonumber(ARGV[7])
@@ -42,4 +43,4 @@ while true do
 end
 local taken = {}
 for index, group in ipairs(groups) do taken[index] = group.jobs end
-return taken
+return { waiting(), taken }
