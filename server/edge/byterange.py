@@ -1,4 +1,4 @@
-"""The Range header (RFC 9110, section 14) for one range of bytes; several are answered whole."""
+"""What a client has already: If-None-Match, and Range for one range (RFC 9110, sections 13, 14)."""
 
 import re
 from dataclasses import dataclass
@@ -23,6 +23,15 @@ class ByteRange:
 
     start: int
     length: int
+
+
+def is_known(request: web.Request, etag: str) -> bool:
+    """If-None-Match: the client has it; compared weakly (RFC 9110, 13.1.2)."""
+    header = request.headers.get("If-None-Match")
+    if header is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return etag in tags or "*" in tags
 
 
 def asked_range(request: web.Request, size: int, etag: str) -> ByteRange | None:

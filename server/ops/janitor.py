@@ -62,7 +62,9 @@ class Janitor:
         return removed
 
     async def sweep(self) -> int:
-        """Delete orphans older than the grace time; returns how many there were."""
+        """Delete orphans older than the grace time, and end puts that nobody will; how many orphans
+        there were.
+        """
         orphans = await find_orphans(
             self._storage,
             self._queue.trash,
@@ -71,6 +73,9 @@ class Janitor:
         )
         for orphan in orphans:
             await delete(self._storage, orphan.files)
+        aborted = await self._storage.abort_half_puts(older_than_s=self._settings.orphan_grace_s)
+        if aborted:
+            log.warning("ended uploads to the bucket that nobody would", uploads=aborted)
         if orphans:
             total = sum(orphan.bytes for orphan in orphans)
             log.warning("removed orphans", orphans=len(orphans), bytes=total)

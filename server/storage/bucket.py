@@ -17,8 +17,9 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from server.config.storing import StorageSettings
+from server.storage.half_puts import Credentials, HalfPuts
 from server.storage.room import DiskRoom
-from server.storage.storage import StorageFailed, Stored, results_prefix
+from server.storage.storage import ORIGINALS, RESULTS, StorageFailed, Stored, results_prefix
 
 T = TypeVar("T")
 
@@ -53,6 +54,8 @@ class BucketStorage:
         self.refuse_if_low = DiskRoom(folder, settings.min_free_bytes).refuse_if_low
         parts = urlsplit(settings.url)
         self._place = (parts.netloc, parts.path.strip("/"))
+        credentials = Credentials.of_environment() if self.kind == "s3" else None
+        self._half_puts = HalfPuts(settings, credentials) if credentials is not None else None
         self._checked_at = -_CHECK_EVERY_S
         self._complaint: StorageFailed | None = None
 
@@ -127,6 +130,13 @@ class BucketStorage:
         keys = [one.key async for one in self.objects(results_prefix(job_id))]
         if keys:
             await self._delete(keys)
+
+    async def abort_half_puts(self, *, older_than_s: float) -> int:
+        """See Storage.abort_half_puts: of S3, by credentials of the environment."""
+        if self._half_puts is None:
+            return 0
+        before_ms = int((time.time() - older_than_s) * 1000)
+        return await self._half_puts.abort_older(before_ms, (ORIGINALS, RESULTS))
 
     async def sign(self, method: Literal["GET", "HEAD", "PUT"], key: str, expires_s: int) -> str:
         """See Storage.sign. Of the request, method, host, key and time are bound and no more."""

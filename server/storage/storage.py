@@ -69,6 +69,9 @@ class Storage(Protocol):
     async def delete_results(self, job_id: str) -> None:
         """Remove every result of a job, also of attempts that stored some and did not end."""
 
+    async def abort_half_puts(self, *, older_than_s: float) -> int:
+        """End what puts of ours have begun and not ended for so long; returns how many."""
+
     async def sign(self, method: Literal["GET", "HEAD", "PUT"], key: str, expires_s: int) -> str:
         """A URL of the storage itself with which anybody may do this until then; "" on a disk."""
 

@@ -90,6 +90,7 @@ async def test_an_object_that_is_dropped_starts_a_job(notified: ClientSession, w
         job = await response.json()
 
     assert job["name"] == "cat 1.jpg"
+    assert job["source"] == "event"
     assert job["variants"][0]["width"] == 16
     assert await keys_below(store, "drop") == {"drop/färöer + more/cat 1.jpg"}
 
