@@ -6,6 +6,7 @@ slowly gets fewer events and costs nobody else anything.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,8 +16,9 @@ from redis.exceptions import RedisError
 
 from server.config.sections import LiveSettings
 from server.live.feed import Feed
-from server.live.mailbox import Mailbox
-from server.refusals import BadRequest, NotFound, Refusal, Unavailable
+from server.live.system import TOPIC, System
+from server.live.system_mail import SocketMailbox
+from server.refusals import BadRequest, NotFound, Refusal, ScopeMissing, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -26,25 +28,35 @@ _GOODBYE_S = 2.0
 _PROTOCOL = "safelight"
 
 MayWatch = Callable[[web.Request, str], Awaitable[bool]]
-"""Whether the one who opened the socket may have the events of a job or batch."""
+"""Whether the one who opened the socket may have the events of a job or batch, or of a topic."""
 
 
 class Sockets:
     """All WebSockets of this process."""
 
-    def __init__(self, feed: Feed, settings: LiveSettings, may_watch: MayWatch) -> None:
+    def __init__(
+        self, feed: Feed, settings: LiveSettings, may_watch: MayWatch, system: System
+    ) -> None:
         self._feed = feed
+        self._system = system
         self._may_watch = may_watch
         self._settings = settings
         self._open: set[_Connection] = set()
 
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """The handler of GET /ws."""
-        if len(self._open) >= self._settings.max_sockets:
+        if self.count >= self._settings.max_sockets:
             raise Unavailable(
                 f"At most {self._settings.max_sockets} sockets may be open.", retry_after_s=10
             )
-        connection = _Connection(request, self._feed, self._settings, self._may_watch)
+        connection = _Connection(
+            request, self._feed, self._settings, may_watch=self._may_watch, system=self._system
+        )
         self._open.add(connection)
         try:
             return await connection.run()
@@ -63,9 +75,16 @@ class Sockets:
 
 class _Connection:
     def __init__(
-        self, request: web.Request, feed: Feed, settings: LiveSettings, may_watch: MayWatch
+        self,
+        request: web.Request,
+        feed: Feed,
+        settings: LiveSettings,
+        *,
+        may_watch: MayWatch,
+        system: System,
     ) -> None:
         self._request = request
+        self._system = system
         self._may_watch = may_watch
         self._transport = request.transport  # the request forgets it when it is closed
         self._socket = web.WebSocketResponse(
@@ -76,7 +95,7 @@ class _Connection:
         )
         self._feed = feed
         self._settings = settings
-        self._mailbox = Mailbox()
+        self._mailbox = SocketMailbox()
         self._watched: set[str] = set()
 
     async def run(self) -> web.WebSocketResponse:
@@ -96,6 +115,7 @@ class _Connection:
             await asyncio.gather(writer, return_exceptions=True)
             for watched_id in self._watched:
                 self._feed.unsubscribe(watched_id, self._mailbox)
+            self._system.unwatch(self._mailbox)
             if not self._socket.closed or self._socket.close_code == WSCloseCode.ABNORMAL_CLOSURE:
                 self._cut_off()
         return self._socket
@@ -121,31 +141,44 @@ class _Connection:
         """Send what is newest; a browser that does not read for too long is let go."""
         try:
             while True:
-                for event in await self._mailbox.take():
-                    await self._send(event.payload)
+                await self._send_all(await self._mailbox.take_payloads())
         except TimeoutError:
             log.info("a socket does not read and is cut off")
             self._cut_off()
         except ConnectionError:
             return  # the reader ends by itself and tidies up
 
+    async def _send_all(self, payloads: list[bytes]) -> None:
+        """Apart from the loop that waits for more: its variables would keep the last one alive."""
+        for payload in payloads:
+            await self._send(payload)
+
     async def _send(self, payload: bytes) -> None:
         async with asyncio.timeout(self._settings.send_timeout_s):
-            await self._socket.send_str(payload.decode())
+            await self._socket.send_frame(payload, WSMsgType.TEXT)
 
     async def _answer(self, text: str | bytes) -> None:
-        watched_id = ""
+        ask = _Ask("", "", "")
         try:
-            kind, watched_id = _understand(text)
-            if kind == "subscribe":
-                await self._subscribe(watched_id)
-            else:
-                self._unsubscribe(watched_id)
+            ask = _understand(text)
+            await self._follow(ask)
         except Refusal as refusal:
-            await self._send_problem(watched_id, refusal)
+            await self._send_problem(ask, refusal)
         except (RedisError, OSError) as error:
             log.warning("Redis does not answer", error=str(error))
-            await self._send_problem(watched_id, Unavailable("Redis does not answer."))
+            await self._send_problem(ask, Unavailable("Redis does not answer."))
+
+    async def _follow(self, ask: "_Ask") -> None:
+        if ask.topic and ask.kind == "subscribe":
+            if not await self._may_watch(self._request, ask.topic):
+                raise ScopeMissing(f"The topic '{ask.topic}' needs a key with the scope 'admin'.")
+            await self._system.watch(self._mailbox)
+        elif ask.topic:
+            self._system.unwatch(self._mailbox)
+        elif ask.kind == "subscribe":
+            await self._subscribe(ask.watched_id)
+        else:
+            self._unsubscribe(ask.watched_id)
 
     async def _subscribe(self, watched_id: str) -> None:
         limit = self._settings.max_watched_per_socket
@@ -172,7 +205,7 @@ class _Connection:
         self._watched.discard(watched_id)
         self._feed.unsubscribe(watched_id, self._mailbox)
 
-    async def _send_problem(self, watched_id: str, refusal: Refusal) -> None:
+    async def _send_problem(self, ask: "_Ask", refusal: Refusal) -> None:
         problem = {
             "type": f"/problems/{refusal.code}",
             "title": refusal.title,
@@ -180,7 +213,8 @@ class _Connection:
             "detail": refusal.detail,
             **({} if refusal.limit is None else {"limit": refusal.limit, "actual": refusal.actual}),
         }
-        message = {"type": "error", "jobId": watched_id, "problem": problem}
+        subject = {"topic": ask.topic} if ask.topic else {"jobId": ask.watched_id}
+        message = {"type": "error", **subject, "problem": problem}
         await self._send(orjson.dumps(message))
 
 
@@ -188,15 +222,28 @@ def _unknown(watched_id: str) -> NotFound:
     return NotFound(f"There is no job or batch '{watched_id}'.")
 
 
-def _understand(text: str | bytes) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What a browser wants: `topic` or `watched_id` says of what, the other is ""."""
+
+    kind: str
+    watched_id: str
+    topic: str
+
+
+def _understand(text: str | bytes) -> _Ask:
     try:
         message: Any = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise BadRequest('Expected JSON such as {"type":"subscribe","jobId":"…"}.') from error
     kind = message.get("type") if isinstance(message, dict) else None
-    watched_id = message.get("jobId") if isinstance(message, dict) else None
     if kind not in ("subscribe", "unsubscribe"):
         raise BadRequest("type: expected 'subscribe' or 'unsubscribe'.")
+    if "topic" in message:
+        if message["topic"] != TOPIC:
+            raise BadRequest(f"topic: expected '{TOPIC}'.")
+        return _Ask(kind, "", TOPIC)
+    watched_id = message.get("jobId")
     if not isinstance(watched_id, str) or not 1 <= len(watched_id) <= 64:
         raise BadRequest("jobId: expected the id of a job or batch.")
-    return kind, watched_id
+    return _Ask(kind, watched_id, "")

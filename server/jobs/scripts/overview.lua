@@ -1,0 +1,26 @@
+-- How the whole queue stands, for those who watch the service. Clients of a class in the order of
+-- their turns; of each the job that came first.
+-- Keys: queue, delayed, queue:dead, journal, ring:*, waiting:*, job:*, deliveries:counts,
+-- deliveries:in:waiting.
+-- ARGV: at most how many clients of a class are looked at for the oldest job.
+-- Returns the counters (flat), how many jobs are delayed, quarantined, not yet written down, the
+-- milliseconds that the oldest waiting job has waited, or -1, how many webhooks wait, and the counters
+-- of webhooks (flat).
+local LOOKED_AT = 3 -- of a client: the first may be tombstones of cancelled jobs
+local oldest
+local function look_at(id)
+  local job = redis.call('HMGET', JOB .. id, 'created', 'status')
+  local created = job[2] == 'queued' and tonumber(job[1])
+  if created and (not oldest or created < oldest) then oldest = created end
+  return created
+end
+for _, class in ipairs({ 'interactive', 'bulk', AI_CLASS, 'fetch', 'fetch-bulk' }) do
+  for _, client in ipairs(redis.call('LRANGE', RING .. class, 0, ARGV[1] - 1)) do
+    for _, id in ipairs(redis.call('LRANGE', WAITING .. class .. ':' .. client, 0, LOOKED_AT - 1)) do
+      if look_at(id) then break end
+    end
+  end
+end
+return { redis.call('HGETALL', QUEUE), redis.call('ZCARD', DELAYED), redis.call('XLEN', DEAD),
+  redis.call('XLEN', JOURNAL), oldest and math.max(0, now_ms() - oldest) or -1,
+  redis.call('ZCARD', DELIVERIES_IN .. 'waiting'), redis.call('HGETALL', DELIVERY_COUNTS) }
