@@ -9,11 +9,14 @@ from pool.child import measure_networks
 from pool.cost import group_kind, memory_bytes
 from pool.engine import engine_version
 from pool.fault import Fault, Refused
+from pool.font import bundled as default_font
+from pool.formats import FormatName
 from pool.lane import ChildDied, Lane, LaneSettings, NotStarted
 from pool.plan import announce, refusal
 from pool.recipe import Recipe, RecipeError, Variant, parse_recipe
 from pool.records import (
     Header,
+    Lap,
     Limits,
     Look,
     Outcome,
@@ -31,9 +34,11 @@ __all__ = [
     "ChildDied",
     "Engines",
     "Fault",
+    "FormatName",
     "Header",
     "Lane",
     "LaneSettings",
+    "Lap",
     "Limits",
     "Look",
     "Model",
@@ -53,6 +58,7 @@ __all__ = [
     "ai_is_installed",
     "ai_runtime",
     "announce",
+    "default_font",
     "engine_version",
     "group_kind",
     "measure_networks",

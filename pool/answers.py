@@ -14,6 +14,7 @@ ALLOWED = {
     ("pool.ai.engines", "Used"),
     ("pool.fault", "Fault"),
     ("pool.records", "Header"),
+    ("pool.records", "Lap"),
     ("pool.records", "Look"),
     ("pool.records", "Outcome"),
     ("pool.records", "Output"),

@@ -41,6 +41,7 @@ def develop(task: Task, report: Callable[[Progress], None], kill: Kill) -> Outco
     fault = kill.fault or fault
     if fault:
         outputs, found = (), None
+        desk.lap("fault")
         _clear(Path(task.workdir))
     return Outcome(
         job_id=task.job_id,
@@ -51,6 +52,8 @@ def develop(task: Task, report: Callable[[Progress], None], kill: Kill) -> Outco
         peak_rss_bytes=getrusage(RUSAGE_SELF).ru_maxrss * 1024,
         look=found,
         engines=tuple(desk.bench.notes.used),
+        began_s=desk.began_s,
+        laps=tuple(desk.laps),
     )
 
 
@@ -70,9 +73,11 @@ def _guarded(desk: Desk) -> tuple[tuple[Output, ...], Look | None, Fault | None]
 
 def _outputs(desk: Desk) -> tuple[tuple[Output, ...], Look | None]:
     plans, way = _planned(desk)
+    desk.lap("open")
     prints = printed(desk, way, plans)
     with desk.stage(Stage.ENCODING):
         found = _look(prints)
+        desk.lap("look")
         return tuple(_saved(desk, prints)), found
 
 
@@ -115,6 +120,7 @@ def _saved(desk: Desk, prints: list[Print]) -> Iterator[Output]:
         twin = made.get(_written(one.plan))
         output = copy(twin, one.plan.variant, task.workdir) if twin else _encoded(desk, one)
         made[_written(one.plan)] = output
+        desk.lap(f"save {output.variant}")
         yield output
         desk.reporter.check()
         done += one.plan.pixels

@@ -102,15 +102,27 @@ def refusal(
 def plan_outputs(header: Header, recipe: Recipe, known: Known = NOTHING_KNOWN) -> tuple[Plan, ...]:
     """One plan for each of recipe.outputs(); a crop outside the picture raises Refused.
 
-    Of several formats to negotiate those are left out that cannot hold what another can.
+    Of several formats to negotiate those are left out that cannot hold what another can, and
+    those that are made when they are asked for.
     """
     if recipe.page is not None and recipe.page >= header.frames:
         raise Refused(page_outside(header.frames, recipe.page))
     plans = tuple(_plan(header, recipe, variant, known) for variant in recipe.outputs())
     frames = frames_used(header, recipe)
     whole = {plan.variant.choice_of for plan in plans if _holds_all(plan, frames)} - {None}
-    return tuple(
+    plans = tuple(
         plan for plan in plans if plan.variant.choice_of not in whole or _holds_all(plan, frames)
+    )
+    return _last_choices(plans) if recipe.negotiate_on_ask else plans
+
+
+def _last_choices(plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
+    """Of each variant in several formats the last one, which is for all who ask."""
+    last = {plan.variant.choice_of: plan.variant.name for plan in plans}
+    return tuple(
+        plan
+        for plan in plans
+        if plan.variant.choice_of is None or last[plan.variant.choice_of] == plan.variant.name
     )
 
 

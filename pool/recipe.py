@@ -45,6 +45,10 @@ NEGOTIATE_TEXT = (
     "Where format is auto: a file in each of these, best first. Who asks for the picture gets the "
     "first that its Accept names, and the last if it names none."
 )
+ON_ASK_TEXT = (
+    "Of several formats to negotiate only the last is made at once; each other is made when "
+    "somebody asks for the picture who would get it."
+)
 EFFORT_TEXT = "best is a tenth smaller, at several times the work."
 
 
@@ -85,6 +89,7 @@ class Recipe(Steps):
     negotiate: Annotated[tuple[FormatName, ...], Field(strict=False, max_length=len(FORMATS))] = (
         Field(default=(), description=NEGOTIATE_TEXT, examples=[["avif", "webp", "jpeg"]])
     )
+    negotiate_on_ask: bool = Field(default=False, alias="negotiateOnAsk", description=ON_ASK_TEXT)
     quality: Quality | None = Field(default=None, description=QUALITY_TEXT)
     lossless: bool = Field(
         default=False, description="Every pixel as it is: webp, avif; png and tiff always are."
@@ -145,6 +150,20 @@ class Recipe(Steps):
             for variant in variants or (Variant(name=DEFAULT_VARIANT),)
             for written in self._written(variant)
         )
+
+    def choices(self) -> dict[str, tuple[FormatName, ...]]:
+        """The variants of which there are several formats to choose from, and these."""
+        if not self.negotiate:
+            return {}
+        variants = self.variants or (Variant(name=DEFAULT_VARIANT),)
+        open_to = [one.name for one in variants if (one.format or self.format) == "auto"]
+        return dict.fromkeys(open_to, self.negotiate)
+
+    def alone(self, name: str, format: FormatName) -> Self:
+        """What makes one of these variants in one of its formats, the same as all at once do."""
+        variants = tuple(one for one in self.variants if one.name == name)
+        only = {"variants": variants, "negotiate": (format,), "responsive": None}
+        return self.model_copy(update=only | {"negotiate_on_ask": False})
 
     def background_colour(self) -> tuple[int, int, int]:
         red, green, blue = bytes.fromhex(self.background[1:])

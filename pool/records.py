@@ -11,6 +11,7 @@ from pool.recipe import Recipe
 __all__ = [
     "Fault",
     "Header",
+    "Lap",
     "Limits",
     "Look",
     "Outcome",
@@ -74,7 +75,7 @@ class ProbeTask:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Develop one picture into the empty folder `workdir`."""
+    """Develop one picture into the folder `workdir`."""
 
     job_id: str
     attempt: int
@@ -115,6 +116,14 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Lap:
+    """A part of a task's time; it began where the one before it ended (seconds since 1970)."""
+
+    name: str  # open, decoding, processing, look, or `save` and the variant's name
+    ended_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a task ended: every output of its recipe, or a fault and no output."""
 
@@ -126,6 +135,8 @@ class Outcome:
     peak_rss_bytes: int  # of the worker process, over its life
     look: Look | None = None
     engines: tuple[Used, ...] = ()  # what did the steps that a network can do
+    began_s: float = 0.0  # when the worker turned to it, in seconds since 1970
+    laps: tuple[Lap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

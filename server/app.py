@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from contextlib import AsyncExitStack
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
@@ -11,19 +12,24 @@ from redis.asyncio import Redis
 
 from pool import Lane, LaneSettings, Limits, parse_recipe
 from server.config import Settings
+from server.config.sections import FetchSettings
+from server.config.webhooks import WebhookSettings
 from server.edge.access.cors import Cors
 from server.edge.access.gate import Gate, refuse_unguarded
 from server.edge.access.idempotency import Idempotency
 from server.edge.access.quota import Quotas
 from server.edge.access.sign import Doorman
+from server.edge.callbacks import Callbacks
+from server.edge.derive import Derive
 from server.edge.health import HealthHandler
+from server.intake.deriving import Deriving
 from server.intake.direct.events import StorageEvents
 from server.intake.direct.presign import Presign
 from server.intake.fetch.download import Downloader
 from server.intake.fetch.fetcher import Fetcher
 from server.intake.fetch.guard import Guard
 from server.intake.fetch.job import JobFetcher
-from server.intake.fetch.session import guarded_session
+from server.intake.fetch.session import AddressRefused, guarded_session
 from server.intake.ordering import Ordering
 from server.intake.same import Sameness
 from server.intake.tus.uploads import TusUploads
@@ -31,13 +37,17 @@ from server.intake.upload import Intake
 from server.jobs import names
 from server.jobs.carry import Carrier
 from server.jobs.connection import command_client, feed_client
+from server.jobs.derived import DerivedJobs
 from server.jobs.direct import DirectUploads
 from server.jobs.dispatcher import Dispatcher
 from server.jobs.fitness import refuse_unfit
+from server.jobs.heads import Heads
 from server.jobs.lanes import Lanes
 from server.jobs.leases import Leases
 from server.jobs.links import Links
+from server.jobs.notebook import Notebook
 from server.jobs.once import OnceBook
+from server.jobs.outbox import Outbox, OutboxRules
 from server.jobs.progress import ProgressBoard
 from server.jobs.queue import JobQueue
 from server.jobs.speeds import Speeds
@@ -46,15 +56,22 @@ from server.jobs.usage import Allowance, Usage
 from server.live.feed import Feed
 from server.live.sockets import Sockets
 from server.live.sse import EventStreams
+from server.live.system import System
+from server.live.system_message import Bounds
+from server.live.system_part import Report
+from server.live.webhooks.post import Poster
+from server.live.webhooks.secrets import Secrets, secrets_file
+from server.live.webhooks.sender import Ways, WebhookSender
 from server.ops.journal import Journal
 from server.ops.lock import data_dir_lock
-from server.ops.machine import cores, memory_budget_bytes
+from server.ops.machine import cores, free_bytes, memory_budget_bytes, own_rss_bytes
 from server.ops.networks import Networks, engines_of
 from server.ops.valkey import EmbeddedValkey
 from server.records.database import open_database
 from server.records.store import Records, RecordsAway
 from server.signing import Signer, load_keys, signing_file
 from server.storage.bucket import BucketStorage
+from server.storage.hot import HotFiles
 from server.storage.opening import open_storage
 from server.storage.spool import Spool
 
@@ -66,6 +83,7 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.notebook = Notebook()
         self.watchers: list[asyncio.Task[None]] = []
         """Tasks that live as long as what they watch; one that ends is a part that died."""
         self._stack = AsyncExitStack()
@@ -89,7 +107,6 @@ class Parts:
         self.spool = Spool(
             data_dir / "spool",
             max_upload_bytes=settings.upload.max_upload_bytes,
-            stall_timeout_s=settings.upload.stall_timeout_s,
             refuse_if_low=self.storage.refuse_if_low,
         )
         self.spool.prepare()
@@ -101,6 +118,7 @@ class Parts:
             keep_original_s=settings.images.keep_original_s or None,
             most_unsettled=settings.quota.jobs,
             has_records=settings.records.enabled,
+            outbox=OutboxRules.of(settings.webhooks),
         )
         await self.queue.prepare()
         await self._build_records(redis, data_dir)
@@ -109,10 +127,15 @@ class Parts:
         self._build_gate(redis, data_dir)
         self._build_direct(redis)
         await self._build_fetching(redis)
-        self.feed = Feed(feed_redis, self.queue, settings.live, self.links)
+        await self._build_webhooks(redis, data_dir)
+        self.feed = Feed(feed_redis, self.queue, settings.live, self.links, self.notebook)
         self.feed.listen(names.WAKE, self._wake)
         self.feed.listen(names.CANCEL, self._cancel)
-        self.sockets = Sockets(self.feed, settings.live, self.gate.may_watch)
+        self.feed.listen(names.DELIVER, self.webhooks.wake)
+        self._build_hosting()
+        self.feed.listen(names.GONE, self.forget)
+        self._build_system(redis, data_dir)
+        self.sockets = Sockets(self.feed, settings.live, self.gate.may_watch, self.system)
         self.streams = EventStreams(self.feed, settings.live, self.gate.may_watch)
         self.health = HealthHandler(self.queue, self.feed, self.lanes, self.storage, self.journal)
 
@@ -154,6 +177,7 @@ class Parts:
             settings,
             node=_node_name(data_dir),
             timeout_s=self.settings.redis.timeout_s,
+            notebook=self.notebook,
         )
         self.queue.refuse_if_behind = self.journal.refuse_if_behind
 
@@ -185,6 +209,7 @@ class Parts:
                 public_images=settings.auth.public_images,
                 engines=engines,
             ),
+            notebook=self.notebook,
         )
         self.tus = TusUploads(self.intake, settings.tus, max_bytes=settings.upload.max_upload_bytes)
         self.carrier = Carrier(
@@ -196,6 +221,7 @@ class Parts:
             limits=limits,
             speeds=self.speeds,
             assets=assets,
+            notebook=self.notebook,
             public_images=settings.auth.public_images,
         )
         self.dispatcher = Dispatcher(
@@ -298,13 +324,129 @@ class Parts:
         self.fetcher = Fetcher(self.urls, self.queue, jobs, settings, beat_s=beat_s)
         self.leases.renew_also(self.fetcher)
 
+    async def _build_webhooks(self, redis: Redis, data_dir: Path) -> None:
+        """What tells others of ends. What strangers name is guarded like what they have fetched;
+        the operator's own endpoints may lie in a private network."""
+        settings = self.settings.webhooks
+        if settings.endpoints and self.settings.redis.url and not settings.secrets:
+            log.warning("webhooks.secrets is empty: each node signs with a secret of its own")
+        self.outbox = Outbox(redis, self.queue.scripts)
+        strangers, own = reach_of_callbacks(settings), reach_of_endpoints(settings)
+        guard = Guard(strangers)
+        self.callbacks = Callbacks(guard, self.outbox, settings)
+        self.webhook_secrets = Secrets(
+            settings, file=secrets_file(data_dir), has_api_keys=bool(self.settings.auth.keys)
+        )
+        posters = []
+        for one, reach in ((guard, strangers), (Guard(own), own)):
+            session = await self._stack.enter_async_context(guarded_session(one, reach))
+            posters.append(Poster(session, timeout_s=settings.timeout_s, refusal=AddressRefused))
+        self.webhooks = WebhookSender(
+            self.outbox,
+            Ways(*posters),
+            self.webhook_secrets,
+            settings,
+            links_at=lambda at_s: Links(
+                self.signer,
+                url_s=settings.url_s,
+                public_images=self.settings.auth.public_images,
+                base=settings.public_url,
+                clock=lambda: at_s,
+            ),
+            notebook=self.notebook,
+        )
+
+    def _build_system(self, redis: Redis, data_dir: Path) -> None:
+        """What tells an operator how all of it stands."""
+        settings = self.settings
+        report = Report(
+            node=self.queue.node,
+            lanes=self.lanes,
+            dispatcher=self.dispatcher,
+            progress=self.progress,
+            tally=self.queue.tally,
+            records=self.journal,
+            own_rss=own_rss_bytes,
+            free=lambda: free_bytes(data_dir),
+            fetching=lambda: len(self.fetcher.held),
+            sockets=lambda: self.sockets.count,
+        )
+        bounds = Bounds(
+            max_depth=settings.queue.max_depth,
+            max_urls=settings.fetch.max_waiting,
+            storage_kind=self.storage.kind,
+            min_free_bytes=settings.storage.min_free_bytes,
+            max_journal=self.journal.limit if self.journal else None,
+        )
+        self.system = System(
+            redis,
+            self.feed,
+            self.queue,
+            report,
+            bounds,
+            most_watchers=settings.live.max_system_watchers,
+        )
+
+    def _build_hosting(self) -> None:
+        """What answers for pictures that are asked for often."""
+        settings = self.settings.hosting
+        self.hot = HotFiles(
+            self.storage, max_bytes=settings.hot_bytes, max_file_bytes=settings.hot_file_bytes
+        )
+        self.heads = Heads(
+            self.queue,
+            most=settings.hot_pictures,
+            fresh_s=settings.hot_s,
+            era=lambda: self.feed.era,
+        )
+
+        jobs = DerivedJobs(self.queue, self.settings.derived, self.settings.queue)
+        deriving = Deriving(self.intake, jobs)
+        self._stack.push_async_callback(deriving.close)
+        self.derive = Derive(
+            jobs,
+            deriving,
+            self.queue,
+            heads=self.heads,
+            feed=self.feed,
+            settings=self.settings.derived,
+        )
+
+    def forget(self, image_id: str) -> None:
+        """A picture's files go: answer no more from what is remembered of it."""
+        job = self.heads.forget(image_id)
+        for variant in job.variants if job is not None else ():
+            self.hot.forget(variant.key)
+
     def _wake(self, message: str) -> None:
-        self.dispatcher.wake(message)
-        self.fetcher.wake(message)
+        """Most news are for one of them only: names.WAKE."""
+        if message != "fetchers":
+            self.dispatcher.wake()
+        if message != "lanes":
+            self.fetcher.wake()
 
     def _cancel(self, job_id: str) -> None:
         self.dispatcher.cancel(job_id)
         self.fetcher.cancel(job_id)
+
+
+def reach_of_callbacks(settings: WebhookSettings) -> FetchSettings:
+    """Where clients may have us send webhooks, in the words of the guard."""
+    return FetchSettings(
+        allow_networks=settings.allow_networks,
+        deny_hosts=settings.deny_hosts,
+        ports=settings.ports,
+        connect_timeout_s=settings.timeout_s,
+        stall_timeout_s=settings.timeout_s,
+        total_timeout_s=settings.timeout_s,
+    )
+
+
+def reach_of_endpoints(settings: WebhookSettings) -> FetchSettings:
+    """The operator's own word is good for every address but those that hand out credentials."""
+    everywhere = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    reach = reach_of_callbacks(settings)
+    return reach.model_copy(update={"allow_networks": everywhere, "deny_hosts": (), "ports": (0,)})
 
 
 def _model_paths(settings: Settings) -> list[str]:

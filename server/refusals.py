@@ -123,6 +123,12 @@ class SignatureWrong(Refusal):
     status, code, title = 403, "signature_wrong", "The signature of this address is wrong"
 
 
+class SignatureMissing(Refusal):
+    """An address that says how the picture shall be made, without a signature for that."""
+
+    status, code, title = 403, "signature_missing", "This address has to be signed"
+
+
 class SignatureExpired(Refusal):
     """A signed URL whose time is over."""
 
@@ -139,6 +145,23 @@ class NotReady(Refusal):
     """The picture exists as a job, but its result does not exist yet, or never will."""
 
     status, code, title = 409, "not_ready", "The picture is not ready"
+
+
+class BeingMade(Refusal):
+    """What is made of a picture on first ask has not come within derived.wait_s."""
+
+    status, code, title = 503, "being_made", "The picture is being made"
+
+    def __init__(self, detail: str, *, job_id: str | None, retry_after_s: int) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.job_id = job_id
+        """Its job, if that is known yet."""
+
+
+class TooManyDerived(Refusal):
+    """So much was made of one picture on first ask that derived.max_per_image allows no more."""
+
+    status, code, title = 422, "too_many_derived", "Enough was made of this picture"
 
 
 class AlreadyEnded(Refusal):
@@ -293,6 +316,24 @@ class FetchRefused(Refusal):
     status, code, title = 422, "fetch_refused", "This address is not fetched"
 
 
+class CallbackRefused(Refusal):
+    """A callbackUrl whose form, host or address is not allowed."""
+
+    code, title = "callback_refused", "This callbackUrl is not called"
+
+
+class CallbacksFull(Refusal):
+    """More webhooks are on their way than webhooks.max_waiting allows."""
+
+    status, code, title = 429, "callbacks_full", "Too many webhooks wait for their receivers"
+
+
+class EndpointStopped(Refusal):
+    """The endpoint has said 410 Gone and was not enabled since."""
+
+    status, code, title = 409, "endpoint_stopped", "Nothing is sent to this endpoint"
+
+
 class PresetsOnly(Refusal):
     """Options of a client's own where recipes.presets_only lets it only name a preset."""
 
@@ -355,9 +396,15 @@ class Faulted(Refusal):
     """A picture that was refused by the probe, or whose job failed; the code is the fault's."""
 
     def __init__(
-        self, code: str, detail: str, *, limit: int | None = None, actual: int | None = None
+        self,
+        code: str,
+        detail: str,
+        *,
+        limit: int | None = None,
+        actual: int | None = None,
+        retry_after_s: int | None = None,
     ) -> None:
-        super().__init__(detail, limit=limit, actual=actual)
+        super().__init__(detail, limit=limit, actual=actual, retry_after_s=retry_after_s)
         found = (PICTURE_FAULTS | FETCH_FAULTS | JOB_FAULTS).get(code, JOB_FAULTS["internal_error"])
         self.status, self.title = found
         self.code = code

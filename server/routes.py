@@ -9,18 +9,23 @@ from server.edge.archive.handler import ArchiveHandler
 from server.edge.delivery import Delivery
 from server.edge.history import HistoryHandler
 from server.edge.hooks import HookHandler
+from server.edge.hot import HotAnswers
 from server.edge.images import ImageHandler
 from server.edge.networks import NetworkHandler
+from server.edge.offer import OfferHandler
 from server.edge.openapi import OpenApiHandler
 from server.edge.page import PageHandler
-from server.edge.problems import tell_problems
+from server.edge.problems import TALLY, tell_problems
 from server.edge.process import ProcessHandler
 from server.edge.recipes import RecipeHandler
 from server.edge.removal import RemovalHandler
 from server.edge.status import StatusHandler
+from server.edge.trace import TraceHandler
 from server.edge.tus.handler import TusHandler, mark_response
 from server.edge.upload import UploadHandler
 from server.edge.uploads import DirectUploadHandler
+from server.edge.webhooks import WebhookHandler
+from server.storage.bucket import BucketStorage
 
 
 def application(parts: Parts) -> web.Application:
@@ -33,16 +38,28 @@ def application(parts: Parts) -> web.Application:
         idempotency=parts.idempotency,
         quotas=parts.quotas,
         links=parts.links,
+        callbacks=parts.callbacks,
     )
     status = StatusHandler(parts.queue, parts.feed, settings.upload, parts.links)
-    sign = SignHandler(parts.queue, parts.signer, settings.signing)
+    sign = SignHandler(parts.queue, parts.signer, settings, doorman=parts.doorman)
     history = HistoryHandler(parts.queue, parts.records, parts.journal)
-    delivery = Delivery(parts.storage, settings.storage)
-    images = ImageHandler(parts.queue, delivery, parts.doorman)
+    delivery = Delivery(parts.storage, settings.storage, hot=parts.hot, hosting=settings.hosting)
+    hot = HotAnswers(parts.heads, parts.hot)
+    images = ImageHandler(
+        parts.heads,
+        delivery,
+        parts.doorman,
+        derive=parts.derive,
+        presets=settings.presets if settings.derived.presets else {},
+        presets_only=settings.recipes.presets_only,
+        stand_in_s=settings.derived.stand_in_s,
+    )
     recipes = RecipeHandler(settings)
-    archives = ArchiveHandler(parts.queue, parts.storage, parts.spool)
-    tus = TusHandler(parts.tus, parts.intake, settings, quotas=parts.quotas)
-    removal = RemovalHandler(parts.queue, parts.feed, settings.upload)
+    archives = ArchiveHandler(parts.queue, parts.storage, parts.spool, settings)
+    tus = TusHandler(
+        parts.tus, parts.intake, settings, quotas=parts.quotas, callbacks=parts.callbacks
+    )
+    removal = RemovalHandler(parts.queue, parts.feed, settings.upload, forget=parts.forget)
     direct = DirectUploadHandler(
         parts.presign,
         parts.intake,
@@ -51,6 +68,7 @@ def application(parts: Parts) -> web.Application:
         signer=parts.signer,
         links=parts.links,
         quotas=parts.quotas,
+        callbacks=parts.callbacks,
     )
     process = ProcessHandler(
         parts.intake,
@@ -60,16 +78,21 @@ def application(parts: Parts) -> web.Application:
         settings,
         idempotency=parts.idempotency,
         links=parts.links,
+        callbacks=parts.callbacks,
     )
     hooks = HookHandler(
         parts.storage_events,
         settings.hooks,
         stall_timeout_s=settings.upload.stall_timeout_s,
     )
-    page = PageHandler()
+    trace = TraceHandler(parts.queue, parts.notebook)
+    page = PageHandler(parts.storage)
+    webhooks = WebhookHandler(parts.outbox, settings.webhooks, parts.webhook_secrets)
     networks = NetworkHandler(parts.speeds, concurrency=parts.networks_at_once)
-    app = web.Application(middlewares=[tell_problems, parts.gate.middleware])
+    offer = OfferHandler(settings, has_bucket=isinstance(parts.storage, BucketStorage))
+    app = web.Application(middlewares=[hot.middleware, tell_problems, parts.gate.middleware])
     app[TRUSTED_PROXIES] = settings.server.trusted_proxies
+    app[TALLY] = parts.queue.tally
     app.add_routes(
         [
             web.post("/upload", upload.post, expect_handler=parts.gate.expecting(upload.expect)),
@@ -85,12 +108,21 @@ def application(parts: Parts) -> web.Application:
             web.patch("/files/{id}", tus.serve_one),
             web.delete("/files/{id}", tus.serve_one),
             web.post("/files/{id}", tus.serve_one),  # with X-HTTP-Method-Override
+            web.get("/webhooks/secret", webhooks.get_secret),
+            web.get("/webhooks/deliveries", webhooks.list_deliveries),
+            web.get("/webhooks/deliveries/{id}", webhooks.get_delivery),
+            web.post("/webhooks/deliveries/{id}/replay", webhooks.replay),
+            web.get("/webhooks/endpoints", webhooks.list_endpoints),
+            web.post("/webhooks/endpoints/{name}/enable", webhooks.enable),
+            web.post("/webhooks/endpoints/{name}/ping", webhooks.ping),
             web.get("/batch/{id}/zip", archives.get),
+            web.post("/zip", archives.post),
             web.get("/status/{id}", status.get_status),
             web.get("/jobs", history.get_jobs),
             web.get("/jobs.csv", history.get_csv),
             web.get("/jobs.ndjson", history.get_ndjson),
             web.get("/job/{id}", status.get_job),
+            web.get("/job/{id}/trace", trace.get),
             web.delete("/job/{id}", status.delete_job),
             web.post("/job/{id}/retry", status.retry_job),
             web.get("/image/{id}", images.get),
@@ -102,11 +134,15 @@ def application(parts: Parts) -> web.Application:
             web.get("/schema/recipe", recipes.get_schema),
             web.get("/presets", recipes.get_presets),
             web.get("/ai", networks.get),
+            web.get("/config", offer.get),
             web.get("/openapi.json", OpenApiHandler().get),
             web.get("/livez", parts.health.get_livez),
             web.get("/readyz", parts.health.get_readyz),
             web.get("/health", parts.health.get_health),
             web.get("/", page.get_page),
+            web.get("/pipeline", page.get_pipeline),
+            web.get("/control", page.get_control),
+            web.get("/docs", page.get_docs),
             web.get("/web/{path:.+}", page.get_asset),
         ]
     )

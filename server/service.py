@@ -66,8 +66,10 @@ class Service:
         if parts.journal is not None:
             self._own(parts.journal.run(), "journal")
         self._own(parts.progress.run(), "progress")
+        self._own(parts.system.run(), "system")
         self._own(parts.dispatcher.run(), "dispatcher")
         self._own(parts.fetcher.run(), "fetcher")
+        self._own(parts.webhooks.run(), "webhooks")
         self._own(parts.lanes.run(), "lanes")
         self._own(parts.networks.run(parts.speeds), "networks")
         janitor = Janitor(
@@ -113,7 +115,11 @@ class Service:
         draining.cancel()
         unfinished = [*await parts.dispatcher.stop(), *await parts.fetcher.stop()]
         await parts.carrier.hand_back(unfinished)
-        await asyncio.gather(parts.sockets.close_all(), parts.streams.close_all())
+        await asyncio.gather(
+            parts.sockets.close_all(),
+            parts.streams.close_all(),
+            parts.webhooks.drain(_SHUTDOWN_S),
+        )
         if parts.journal is not None:
             await parts.journal.catch_up(within_s=_SHUTDOWN_S)
         await self._end_parts()

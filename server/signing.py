@@ -8,15 +8,16 @@ What is signed, each part on a line of its own:
     every parameter but `signature` as name=value, both percent-encoded, sorted, joined by &
 
 `expires` (seconds since 1970) and `keyId` are parameters among them, so nothing of an address can
-be changed, added or left out. The signature is HMAC-SHA256 of these lines, in base64url without
-padding.
+be changed, added or left out. An address without `expires` is good for as long as its key; only
+what lets nobody in may be signed so. The signature is HMAC-SHA256 of these lines, in base64url
+without padding.
 """
 
 import hmac
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -39,17 +40,29 @@ class Signer:
         self._newest = _key_id(keys[0])
 
     def sign(
-        self, method: str, path: str, params: Mapping[str, str], expires_at: int
+        self, method: str, path: str, params: Mapping[str, str], expires_at: int | None
     ) -> dict[str, str]:
-        """The parameters with expires, keyId and signature added; `expires_at` in seconds UTC."""
-        signed = dict(params) | {"expires": str(expires_at), "keyId": self._newest}
+        """The parameters with expires, keyId and signature added.
+
+        `expires_at`: seconds UTC; None: never, and `check` takes that only where it is told to.
+        """
+        until = {} if expires_at is None else {"expires": str(expires_at)}
+        signed = dict(params) | until | {"keyId": self._newest}
         signed["signature"] = _signature(self._keys[self._newest], method, path, signed)
         return signed
 
-    def check(self, method: str, path: str, params: Mapping[str, str], now: float) -> None:
+    def check(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        now: float,
+        *,
+        may_last: bool = False,
+    ) -> None:
         """Raises SignatureWrong or, when it was right until a time before `now`, SignatureExpired.
 
-        A parameter given twice is wrong: nobody signed that.
+        A parameter given twice is wrong: nobody signed that. may_last: one without an end will do.
         """
         pairs = list(params.items())
         given = dict(pairs)
@@ -60,7 +73,8 @@ class Signer:
         expected = _signature(key, method, path, given)
         if not hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
             raise SignatureWrong("The signature does not fit method, path and parameters.")
-        _refuse_late(given.get("expires", ""), now)
+        if "expires" in given or not may_last:
+            _refuse_late(given.get("expires", ""), now)
 
 
 def signing_file(data_dir: Path) -> Path:
@@ -68,15 +82,19 @@ def signing_file(data_dir: Path) -> Path:
     return data_dir / "signing-keys"
 
 
-def load_keys(configured: Sequence[str], file: Path) -> tuple[str, ...]:
+def load_keys(
+    configured: Sequence[str], file: Path, *, new_key: Callable[[], str] | None = None
+) -> tuple[str, ...]:
     """The configured keys, newest first; none: those of the file, which is made when missing.
+
+    new_key: makes one for the file; a key of this module's own kind if not said otherwise.
 
     Raises OSError when the file cannot be made or read, PermissionError when others may read it.
     """
     if configured:
         return tuple(configured)
     if not file.exists():
-        _make(file)
+        _make(file, (new_key or _new_key)())
     if file.stat().st_mode & 0o077:
         raise PermissionError(f"{file}: others may read the signing keys; run chmod 600 on it")
     keys = tuple(line.strip() for line in file.read_text().splitlines() if line.strip())
@@ -85,13 +103,17 @@ def load_keys(configured: Sequence[str], file: Path) -> tuple[str, ...]:
     return keys
 
 
-def _make(file: Path) -> None:
+def _new_key() -> str:
+    return secrets.token_urlsafe(_KEY_BYTES)
+
+
+def _make(file: Path, key: str) -> None:
     """Whole or not at all: a key that is half written would make signatures nobody can check."""
     aside = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as stream:
-            stream.write(f"{secrets.token_urlsafe(_KEY_BYTES)}\n")
+            stream.write(f"{key}\n")
             stream.flush()
             os.fsync(stream.fileno())
         with suppress(FileExistsError):  # another process was first, and its key is as good

@@ -2,7 +2,7 @@
 
 import typer
 
-from server.cli import jobs, key
+from server.cli import jobs, key, webhooks
 from server.cli.convert import convert
 from server.cli.gc import gc
 from server.cli.serve import serve
@@ -20,6 +20,7 @@ cli.command()(gc)
 cli.command()(sign)
 cli.add_typer(key.cli, name="key")
 cli.add_typer(jobs.cli, name="jobs")
+cli.add_typer(webhooks.cli, name="webhooks")
 
 
 def run() -> None:

@@ -2,22 +2,16 @@
 
 import shutil
 import sys
-from http.client import HTTPResponse
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.error import HTTPError, URLError
+from typing import Annotated
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
-import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
-Url = Annotated[str, typer.Option(help="The server to ask.")]
-KeyFile = Annotated[
-    Path | None, typer.Option(exists=True, dir_okay=False, help="File with the API key to use.")
-]
+from server.cli.asking import LOCAL, KeyFile, Url, ask, open_answer
+
 Status = Annotated[
     list[str] | None, typer.Option(help="completed, failed or cancelled; may be repeated.")
 ]
@@ -27,8 +21,6 @@ ErrorCode = Annotated[str | None, typer.Option(help="Why they failed, e.g. worke
 From = Annotated[str | None, typer.Option("--from", help="Sent since, e.g. 2026-11-30T12:00Z.")]
 To = Annotated[str | None, typer.Option(help="Sent before.")]
 
-_LOCAL = "http://127.0.0.1:8080"
-_TIMEOUT_S = 30.0
 _KINDS = ("csv", "ndjson")
 
 cli = typer.Typer(help="Look after jobs of a running server.", no_args_is_help=True)
@@ -43,12 +35,12 @@ def list_jobs(
     since: From = None,
     to: To = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
     """List jobs that have ended, the newest first."""
     query = _query(status, batch, client, error_code, since, to) | {"limit": str(limit)}
-    answer = _ask(url, "GET", f"/jobs?{urlencode(query, doseq=True)}", key_file)
+    answer = ask(url, "GET", f"/jobs?{urlencode(query, doseq=True)}", key_file)
     table = Table("job", "name", "sent", "status", "error", "took, ms", "bytes")
     for job in answer["jobs"]:
         error = job["error"]["code"] if job["error"] else ""
@@ -69,14 +61,14 @@ def export(
     to: To = None,
     format: Annotated[str, typer.Option(help="csv or ndjson.")] = "csv",
     out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None,
-    url: Url = _LOCAL,
+    url: Url = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
     """Write all jobs that have ended and fit, as CSV or a JSON object a line."""
     if format not in _KINDS:
         sys.exit(f"safelight: --format: expected {' or '.join(_KINDS)}, got {format!r}")
     query = urlencode(_query(status, batch, client, error_code, since, to), doseq=True)
-    with _open(url, "GET", f"/jobs.{format}?{query}", key_file) as response:
+    with open_answer(url, "GET", f"/jobs.{format}?{query}", key_file) as response:
         if out is None:
             shutil.copyfileobj(response, sys.stdout.buffer)
             return
@@ -87,9 +79,9 @@ def export(
 
 
 @cli.command()
-def dead(url: Url = _LOCAL, key_file: KeyFile = None) -> None:
+def dead(url: Url = LOCAL, key_file: KeyFile = None) -> None:
     """List the quarantined jobs: those on which workers died too often."""
-    found = _ask(url, "GET", "/jobs?status=failed&quarantined=true&limit=500", key_file)["jobs"]
+    found = ask(url, "GET", "/jobs?status=failed&quarantined=true&limit=500", key_file)["jobs"]
     jobs = [job for job in found if job["quarantined"] and job.get("expiredAt") is None]
     if not jobs:
         print("No job is in quarantine.")
@@ -104,10 +96,10 @@ def dead(url: Url = _LOCAL, key_file: KeyFile = None) -> None:
 
 
 @cli.command()
-def retry(job_ids: list[str], url: Url = _LOCAL, key_file: KeyFile = None) -> None:
+def retry(job_ids: list[str], url: Url = LOCAL, key_file: KeyFile = None) -> None:
     """Queue failed jobs again, with all their attempts before them."""
     for job_id in job_ids:
-        job = _ask(url, "POST", f"/job/{job_id}/retry", key_file)
+        job = ask(url, "POST", f"/job/{job_id}/retry", key_file)
         print(f"{job_id}: {job['status']}")
 
 
@@ -124,24 +116,3 @@ def _query(
         **{"from": since, "to": to},
     }
     return {name: value for name, value in given.items() if value}
-
-
-def _ask(url: str, method: str, path: str, key_file: Path | None) -> dict[str, Any]:
-    with _open(url, method, path, key_file) as response:
-        answer: dict[str, Any] = orjson.loads(response.read())
-        return answer
-
-
-def _open(url: str, method: str, path: str, key_file: Path | None) -> HTTPResponse:
-    headers = {}
-    if key_file is not None:
-        headers["Authorization"] = f"Bearer {key_file.read_text().strip()}"
-    request = Request(f"{url.rstrip('/')}{path}", method=method, headers=headers)
-    try:
-        response: HTTPResponse = urlopen(request, timeout=_TIMEOUT_S)
-        return response
-    except HTTPError as error:
-        problem = orjson.loads(error.read())
-        sys.exit(f"safelight: {problem['title']}: {problem['detail']}")
-    except URLError as error:
-        sys.exit(f"safelight: no server answers at {url}: {error.reason}")

@@ -25,6 +25,8 @@ from server.config.access import (
     QuotaSettings,
     SigningSettings,
 )
+from server.config.deriving import DerivedSettings
+from server.config.hosting import HostingSettings
 from server.config.networks import AiSettings
 from server.config.recording import RecordSettings
 from server.config.sections import (
@@ -44,6 +46,7 @@ from server.config.sections import (
     UploadSettings,
 )
 from server.config.storing import HookSettings, PresignSettings, StorageSettings
+from server.config.webhooks import WebhookSettings
 
 ENVIRONMENT_PREFIX = "SAFELIGHT_"
 
@@ -88,11 +91,14 @@ class Settings(BaseSettings):
     images: ImageSettings = ImageSettings()
     dedup: DedupSettings = DedupSettings()
     storage: StorageSettings = StorageSettings()
+    hosting: HostingSettings = HostingSettings()
     presign: PresignSettings = PresignSettings()
     hooks: HookSettings = HookSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     live: LiveSettings = LiveSettings()
     records: RecordSettings = RecordSettings()
     recipes: RecipeSettings = RecipeSettings()
+    derived: DerivedSettings = DerivedSettings()
     presets: dict[str, Annotated[Recipe, BeforeValidator(_checked_recipe)]] = {}
     assets: dict[AssetName, FilePath] = {}
 

@@ -108,7 +108,7 @@ class QueueSettings(Section):
 class PoolSettings(Section):
     min_lanes: int = Field(1, ge=1)
     max_lanes: int = Field(0, ge=0)
-    grow_wait_s: float = Field(0.5, ge=0)
+    grow_wait_s: float = Field(0.1, ge=0)
     shrink_idle_s: float = Field(60.0, gt=0)
     memory_budget_bytes: int = Field(0, ge=0)
     deadline_s: float = Field(60.0, gt=0)
@@ -141,6 +141,7 @@ class LiveSettings(Section):
     confirm_timeout_s: float = Field(5.0, gt=0)
     max_sockets: int = Field(10_000, ge=1)
     max_watched_per_socket: int = Field(2000, ge=1)
+    max_system_watchers: int = Field(100, ge=1)
     send_timeout_s: float = Field(20.0, gt=0)
     max_streams: int = Field(10_000, ge=1)
     stream_ping_s: float = Field(15.0, gt=0)

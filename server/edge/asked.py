@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from multidict import MultiMapping
 
+from server.jobs.source import Source
 from server.records.filters import Filter, Place
 from server.records.table import ENDED
 from server.refusals import BadRequest, ScopeMissing
@@ -18,8 +19,8 @@ _USUAL = 100
 _LONGEST_TEXT = 300
 _FLAGS: Mapping[str, bool] = {"true": True, "false": False}
 _FILTERS = {
-    *("status", "batch", "client", "format", "name", "errorCode", "cached", "quarantined"),
-    *("from", "to"),
+    *("status", "batch", "client", "format", "name", "source", "errorCode", "cached"),
+    *("quarantined", "from", "to"),
 }
 _PAGING = {"limit", "cursor"}
 
@@ -48,6 +49,7 @@ def asked_of(query: "MultiMapping[str]", *, is_page: bool, only_client: str | No
         client=only_client or client,
         original_format=_text(query, "format"),
         name=_text(query, "name"),
+        source=_read(query, "source", _source),
         error_code=_text(query, "errorCode"),
         is_cached=_read(query, "cached", _flag),
         is_quarantined=_read(query, "quarantined", _flag),
@@ -99,6 +101,10 @@ def _checked_text(value: str) -> str:
     return value
 
 
+def _source(value: str) -> str:
+    return Source(value).value
+
+
 def _flag(value: str) -> bool:
     if value not in _FLAGS:
         raise ValueError(value)
@@ -129,6 +135,7 @@ _EXPECTED: Mapping[str, str] = {
     "client": _TEXT,
     "format": _TEXT,
     "name": _TEXT,
+    "source": f"expected one of {', '.join(Source)}",
     "errorCode": _TEXT,
     "cached": "expected true or false",
     "quarantined": "expected true or false",

@@ -20,6 +20,7 @@ from server.edge.body import Body
 from server.intake.archive.unpack import ZIP_TYPES, Archives, told_apart
 from server.intake.file_name import clean_name
 from server.intake.upload import Upload
+from server.jobs.source import Source
 from server.refusals import (
     BadOptions,
     BadRequest,
@@ -95,7 +96,7 @@ async def read_form(request: web.Request, upload: Upload, settings: Settings) ->
 async def _read_raw(request: web.Request, body: Body, upload: Upload) -> Form:
     form = _read_query(request)
     name = unquote(request.headers.get("X-File-Name", "")) or request.query.get("name", "")
-    await upload.receive(clean_name(name) or "picture", _raw_chunks(body))
+    await upload.receive(clean_name(name) or "picture", _raw_chunks(body), source=Source.RAW)
     return form
 
 

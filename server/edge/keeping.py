@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from server.config.sections import ImageSettings
 from server.refusals import BadRequest
 
-FIELDS = ("private", "expiresIn")
-"""The names, for whoever reads a form or a query."""
+FIELDS = ("private", "expiresIn", "callbackUrl")
+"""The names, for whoever reads a form or a query; callbackUrl is read by callbacks.py."""
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _MOST_QUOTED = 40

@@ -1,8 +1,8 @@
 """Answers that say no: every refusal and every unexpected error becomes problem+json (RFC 9457)."""
 
 import errno
+import random
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,6 +12,9 @@ from aiohttp import web
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from server.edge.reply import json_body
+from server.edge.shown import shown
+from server.jobs.tally import Tally
+from server.jobs.way import CAME, Came, now_ms
 from server.refusals import (
     BadRequest,
     DiskFull,
@@ -29,24 +32,35 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = web.RequestKey("request_id", str)
+TALLY = web.AppKey("tally", Tally)
+# Refused for want of room, of quota or by a limit: what an operator can change something about.
+_REJECTED = frozenset((413, 429, 503, 507))
+# Whoever opens the address of an answer in a browser: it runs nothing and is nothing but JSON.
+_GUARDS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
 _GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @web.middleware
 async def tell_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The outermost layer: gives the request an id, logs its end, answers what goes wrong."""
-    request_id = _request_id(request)
-    request[REQUEST_ID] = request_id
+    known_as = request_id(request)
+    request[REQUEST_ID] = known_as
+    came = CAME.set(Came(now_ms(), lambda: shown(request)))
     started = time.perf_counter()
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
+    with structlog.contextvars.bound_contextvars(request_id=known_as):
         try:
             response = await handler(request)
         except Exception as error:
             if _is_too_late(request):
                 raise _broken_off(request, error) from error
             response = error_response(request, error)
+        finally:
+            CAME.reset(came)  # or an idle connection would keep its last request
         if not response.prepared:
-            response.headers["X-Request-Id"] = request_id
+            response.headers["X-Request-Id"] = known_as
         # Reads are many and tell little; what changes something, or fails, is the story.
         tell = log.debug if request.method == "GET" and response.status < 400 else log.info
         tell(
@@ -76,7 +90,7 @@ def problem_response(request: web.Request, refusal: Refusal, **more: Any) -> web
         "detail": _sendable(refusal.detail),
         "limit": refusal.limit,
         "actual": refusal.actual,
-        "requestId": request.get(REQUEST_ID) or _request_id(request),
+        "requestId": request.get(REQUEST_ID) or request_id(request),
         **more,
     }
     response = web.Response(
@@ -84,17 +98,31 @@ def problem_response(request: web.Request, refusal: Refusal, **more: Any) -> web
         status=refusal.status,
         content_type="application/problem+json",
     )
+    response.headers.update(_GUARDS)
+    if request.path.startswith("/image/"):  # a no may be a yes soon: no cache keeps it
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.headers.update(refusal.headers)
     if refusal.retry_after_s is not None:
         response.headers["Retry-After"] = str(refusal.retry_after_s)
+    _count(request, refusal)
     if request.can_read_body and not request.content.is_eof():
         response.force_close()  # what is left of the body is not read
     return response
 
 
-def _request_id(request: web.Request) -> str:
+def _count(request: web.Request, refusal: Refusal) -> None:
+    tally = request.app.get(TALLY)
+    if tally is not None and refusal.status in _REJECTED:
+        tally.refused(refusal.code)
+    elif tally is not None and refusal.status == 500:
+        tally.went_wrong(refusal.code)
+
+
+def request_id(request: web.Request) -> str:
+    """What the client calls its request, or a name that no other has; it is no secret."""
     given = request.headers.get("X-Request-Id", "")
-    return given if _GOOD_REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return given if _GOOD_REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
 
 
 def _sendable(text: str) -> str:

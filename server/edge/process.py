@@ -10,6 +10,7 @@ from server.config import Settings
 from server.edge.access.client import CALLER, client_of
 from server.edge.access.idempotency import Idempotency, Turn
 from server.edge.body import Body
+from server.edge.callbacks import Callbacks
 from server.edge.form import Form
 from server.edge.keeping import keeping
 from server.edge.lists import ListReader, read_query
@@ -50,6 +51,7 @@ class ProcessWish(BaseModel):
             "preset": self.preset,
             "private": "true" if self.private else None,
             "expiresIn": None if self.expires_in is None else str(self.expires_in),
+            "callbackUrl": self.callback_url,
         }
         return Form({name: value for name, value in fields.items() if value is not None})
 
@@ -67,6 +69,7 @@ class ProcessHandler:
         *,
         idempotency: Idempotency,
         links: Links,
+        callbacks: Callbacks,
     ) -> None:
         self._intake = intake
         self._ordering = ordering
@@ -75,6 +78,7 @@ class ProcessHandler:
         self._settings = settings
         self._idempotency = idempotency
         self._links = links
+        self._callbacks = callbacks
         self._lists = ListReader(ordering, urls, intake, settings)
 
     async def post(self, request: web.Request) -> web.StreamResponse:
@@ -154,8 +158,6 @@ class ProcessHandler:
             raise BadRequest(_one_line(error)) from error
         if request.query:
             raise BadRequest("With application/json every field stands in the body; got a query.")
-        if wish.callback_url is not None:
-            raise BadRequest("callbackUrl: there are no callbacks yet; watch /status or /ws.")
         return wish
 
     async def _terms(self, request: web.Request, form: Form) -> Terms:
@@ -163,7 +165,13 @@ class ProcessHandler:
         async with self._intake.upload() as nothing_yet:
             nothing_yet.check(recipe)  # what the recipe names is here
         kept = keeping(form.fields, self._settings.images)
-        return Terms(client_of(request), recipe.canonical(), kept.private, kept.expires_in_s)
+        return Terms(
+            client_of(request),
+            recipe.canonical(),
+            kept.private,
+            kept.expires_in_s,
+            await self._callbacks.asked(form.fields),
+        )
 
     async def _orders(
         self, request: web.Request, wish: ProcessWish
@@ -194,13 +202,14 @@ class ProcessHandler:
                 actual=len(urls),
             )
         orders, refused, first = [], [], None
-        for url in urls:
+        for index, url in enumerate(urls):
             try:
                 orders.append(self._ordering.of_url(url, name=wish.name))
             except Refusal as refusal:
                 first = first or refusal
                 problem = refusal_problem(refusal)
-                refused.append({"name": url[: 2 * _MAX_QUOTED], "problem": problem})
+                name = url[: 2 * _MAX_QUOTED]
+                refused.append({"index": index, "name": name, "problem": problem})
         if not orders and first is not None:
             raise first
         return orders, refused

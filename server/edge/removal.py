@@ -1,6 +1,7 @@
 """DELETE /image/{id}: a picture goes before its time, as it came and all that was made of it."""
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -14,10 +15,19 @@ from server.refusals import NotFound
 class RemovalHandler:
     """Takes pictures away for good; what others hold of the same files stays theirs."""
 
-    def __init__(self, queue: JobQueue, feed: Feed, settings: UploadSettings) -> None:
+    def __init__(
+        self,
+        queue: JobQueue,
+        feed: Feed,
+        settings: UploadSettings,
+        *,
+        forget: Callable[[str], None],
+    ) -> None:
+        """`forget` makes this node answer no more from memory; others hear of it from Redis."""
         self._queue = queue
         self._feed = feed
         self._settings = settings
+        self._forget = forget
 
     async def delete_image(self, request: web.Request) -> web.Response:
         """204: it is gone, or its lane is being stopped and it goes then."""
@@ -25,6 +35,7 @@ class RemovalHandler:
         if is_batch_id(image_id):
             raise NotFound(f"'{image_id}' is a batch; delete its pictures one by one.")
         state = await self._queue.remove(image_id)
+        self._forget(image_id)
         if state is None:
             raise NotFound(f"There is no picture '{image_id}'; it may have expired.")
         if state is JobState.PROCESSING:

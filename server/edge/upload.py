@@ -9,6 +9,7 @@ from server.config import Settings
 from server.edge.access.client import client_of
 from server.edge.access.idempotency import Idempotency, Turn
 from server.edge.access.quota import Quotas
+from server.edge.callbacks import Callbacks
 from server.edge.expect import ask_for_body
 from server.edge.form import read_form, refuse_too_large
 from server.edge.keeping import Keeping, keeping
@@ -28,6 +29,7 @@ class Wish:
 
     recipe: Recipe
     keeping: Keeping
+    callback_url: str
 
 
 class UploadHandler:
@@ -42,6 +44,7 @@ class UploadHandler:
         idempotency: Idempotency,
         quotas: Quotas,
         links: Links,
+        callbacks: Callbacks,
     ) -> None:
         self._intake = intake
         self._feed = feed
@@ -49,6 +52,7 @@ class UploadHandler:
         self._idempotency = idempotency
         self._quotas = quotas
         self._links = links
+        self._callbacks = callbacks
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """`Expect: 100-continue`: say no before the client sends what would be refused."""
@@ -61,7 +65,11 @@ class UploadHandler:
         wait = patience(request, default_s=waits.sync_wait_s, longest_s=waits.max_wait_s)
         async with self._intake.upload() as upload:
             form = await read_form(request, upload, self._settings)
-            wish = Wish(form.recipe(self._settings), keeping(form.fields, self._settings.images))
+            wish = Wish(
+                form.recipe(self._settings),
+                keeping(form.fields, self._settings.images),
+                await self._callbacks.asked(form.fields),
+            )
             upload.check(wish.recipe)
             if not upload.spooled:
                 raise _none_taken(upload)
@@ -102,6 +110,7 @@ class UploadHandler:
             as_batch=True,
             private=wish.keeping.private,
             expires_in_s=wish.keeping.expires_in_s,
+            callback_url=wish.callback_url,
             promise=lambda batch_id: turn.promise(answer(batch_id), is_final=True),
         )
         return answer(batch_id)
@@ -120,6 +129,7 @@ class UploadHandler:
                 as_batch=False,
                 private=wish.keeping.private,
                 expires_in_s=wish.keeping.expires_in_s,
+                callback_url=wish.callback_url,
                 promise=lambda _: promise,
             )
 

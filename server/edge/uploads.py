@@ -13,6 +13,7 @@ from server.config import Settings
 from server.edge.access.client import client_of
 from server.edge.access.quota import Quotas
 from server.edge.body import Body
+from server.edge.callbacks import Callbacks
 from server.edge.expect import ask_for_body
 from server.edge.form import Form
 from server.edge.outcome import job_outcome
@@ -46,6 +47,7 @@ class UploadWish(BaseModel):
     preset: str | None = None
     private: bool = False
     expires_in: int | None = Field(None, ge=1, alias="expiresIn")
+    callback_url: str | None = Field(None, alias="callbackUrl")
     url_expires_in: int | None = Field(None, ge=1, alias="urlExpiresIn")
 
 
@@ -62,6 +64,7 @@ class DirectUploadHandler:
         signer: Signer,
         links: Links,
         quotas: Quotas,
+        callbacks: Callbacks,
     ) -> None:
         self._presign = presign
         self._intake = intake
@@ -70,6 +73,7 @@ class DirectUploadHandler:
         self._signer = signer
         self._links = links
         self._quotas = quotas
+        self._callbacks = callbacks
 
     async def begin(self, request: web.Request) -> web.Response:
         """Agree on one picture and answer where to PUT it."""
@@ -161,6 +165,7 @@ class DirectUploadHandler:
             sha256=(wish.sha256 or "").lower(),
             private=wish.private,
             keep_s=wish.expires_in,
+            callback_url=await self._callbacks.asked(_form(wish).fields),
         )
 
     def _own_url(self, begun: Begun) -> str:
@@ -186,6 +191,8 @@ def _form(wish: UploadWish) -> Form:
         form.fields["options"] = orjson.dumps(wish.options).decode()
     if wish.preset is not None:
         form.fields["preset"] = wish.preset
+    if wish.callback_url is not None:
+        form.fields["callbackUrl"] = wish.callback_url
     return form
 
 

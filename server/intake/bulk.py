@@ -87,8 +87,10 @@ class Bulk:
         asked = read_line(
             line, max_line_bytes=self._max_line_bytes, takes_options=self._takes_options
         )
-        make = self._ordering.of_url if asked.url else self._ordering.of_image
-        return make(asked.url or asked.image_id, name=asked.name, recipe=asked.recipe)
+        name, recipe = asked.name, asked.recipe
+        if asked.url:
+            return self._ordering.of_url(asked.url, name=name, recipe=recipe, is_listed=True)
+        return self._ordering.of_image(asked.image_id, name=name, recipe=recipe)
 
     def _refuse(self, number: int, refusal: Refusal) -> None:
         self.refused_count += 1

@@ -1,12 +1,14 @@
 """What clients name, as orders: URLs that the guard lets pass, pictures that are here."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from server.intake.fetch.guard import Guard
 from server.intake.file_name import clean_name
 from server.jobs.job import Batch, Job, JobState, is_batch_id, new_job_id
 from server.jobs.queue import JobQueue
+from server.jobs.source import Source
 from server.jobs.urls import Order
 from server.refusals import Gone, NotFound, NotReady, Refusal
 
@@ -23,14 +25,27 @@ class Ordering:
         self._guard = guard
         self._queue = queue
 
-    def of_url(self, url: str, *, name: str = "", recipe: str | None = None) -> Order:
-        """Raises FetchRefused for a URL that is not followed, whatever its host resolves to."""
+    def of_url(
+        self, url: str, *, name: str = "", recipe: str | None = None, is_listed: bool = False
+    ) -> Order:
+        """Raises FetchRefused for a URL that is not followed, whatever its host resolves to.
+
+        is_listed: it stands in a list of any length.
+        """
         checked = self._guard.check(url).text
-        return Order(new_job_id(), clean_name(name) or _name_in(checked), checked, recipe=recipe)
+        source = Source.NDJSON if is_listed else Source.URL
+        named = clean_name(name) or _name_in(checked)
+        return Order(new_job_id(), named, checked, recipe=recipe, source=source)
 
     def of_image(self, image_id: str, *, name: str = "", recipe: str | None = None) -> Order:
         """An order for `with_images` to look at; unnamed, it takes that picture's name."""
-        return Order(new_job_id(), clean_name(name), image_id=image_id, recipe=recipe)
+        return Order(
+            new_job_id(),
+            clean_name(name),
+            image_id=image_id,
+            recipe=recipe,
+            source=Source.ORIGINAL,
+        )
 
     async def with_images(
         self, orders: Sequence[Order], may_use: MayUse
@@ -58,8 +73,7 @@ def _with_image(
             detail = f"The picture '{quoted}' is still being fetched itself."
             return order, NotReady(detail, retry_after_s=1)
         return order, Gone(f"The original of '{quoted}' is no longer kept.")
-    name = order.name or source.name
-    return Order(order.job_id, name, image_id=order.image_id, recipe=order.recipe), None
+    return replace(order, name=order.name or source.name), None
 
 
 def _name_in(url: str) -> str:

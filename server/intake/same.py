@@ -1,18 +1,19 @@
 """When two results are the same: the same bytes, the same recipe, made by the same engine.
 
-What a recipe only names (a watermark, a font) counts by its content. A private picture is the same
-as others of its own client only, so that nobody learns of it by being answered at once.
+What a recipe only names (a watermark, a font; the one that is used where none is named) counts by
+its content. A private picture is the same as others of its own client only, so that nobody learns
+of it by being answered at once.
 """
 
 import asyncio
 import hashlib
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pool import NO_AI, Engines, Recipe, ai_runtime, engine_version, models_of
+from pool import NO_AI, Engines, Recipe, ai_runtime, default_font, engine_version, models_of
 from server.jobs.job import Job, JobState
 from server.jobs.queue import JobQueue
 
@@ -42,9 +43,11 @@ class Sameness:
         enabled: bool,
         public_images: bool = True,
         engines: Engines = NO_AI,
+        default_font: Callable[[], str | None] = default_font,
     ) -> None:
         self._queue = queue
         self._engines = engines
+        self._default_font = default_font
         self._public_images = public_images
         self._assets = assets
         self._enabled = enabled
@@ -63,8 +66,12 @@ class Sameness:
 
     async def _named_contents(self, recipe: Recipe) -> list[str] | None:
         watermark, text = recipe.watermark, recipe.text
-        assets = [watermark.asset if watermark else None, text.font if text else None]
-        contents = [await self._asset_content(name) for name in assets if name is not None]
+        paths: list[str | None] = []
+        if watermark is not None and watermark.asset is not None:
+            paths.append(self._assets[watermark.asset])
+        if text is not None:
+            paths.append(self._default_font() if text.font is None else self._assets[text.font])
+        contents = [await self._content(path) for path in paths]
         if watermark is not None and watermark.image_id is not None:
             contents.append(await self._picture_content(watermark.image_id))
         known = [content for content in contents if content is not None]
@@ -82,19 +89,20 @@ class Sameness:
             return None
         return found.variants[0].digest
 
-    async def _asset_content(self, name: str) -> str | None:
+    async def _content(self, path: str | None) -> str | None:
         """The file's digest; it is read again when it looks different from outside."""
-        path = Path(self._assets[name])
+        if path is None:
+            return None
         try:
             found = await asyncio.to_thread(os.stat, path)
             look = (found.st_ino, found.st_size, found.st_mtime_ns)
-            known = self._contents.get(name)
+            known = self._contents.get(path)
             if known is not None and known[0] == look:
                 return known[1]
-            content = await asyncio.to_thread(_file_digest, path)
+            content = await asyncio.to_thread(_file_digest, Path(path))
         except OSError:
             return None  # the worker will say what is wrong with it
-        self._contents[name] = (look, content)
+        self._contents[path] = (look, content)
         return content
 
 

@@ -7,7 +7,7 @@ upload that ends without admission takes everything of it away.
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,10 +25,14 @@ from pool import (
     Recipe,
 )
 from server.intake.arriving import arrival, misfit
+from server.intake.passing import Passing
 from server.intake.same import Sameness
 from server.jobs.job import new_batch_id, new_job_id
+from server.jobs.notebook import Notebook
 from server.jobs.once import Promise
 from server.jobs.queue import JobQueue
+from server.jobs.source import Source
+from server.jobs.way import CAME
 from server.refusals import BadOptions, EmptyBody, Faulted, Refusal, Unavailable
 from server.storage.spool import Spool, Spooled
 from server.storage.storage import Storage, original_key, put_all
@@ -60,6 +64,7 @@ class Intake:
         budget_bytes: int,
         assets: Collection[str],
         sameness: Sameness,
+        notebook: Notebook,
     ) -> None:
         self.spool = spool
         self.storage = storage
@@ -68,6 +73,7 @@ class Intake:
         self.budget_bytes = budget_bytes
         self.assets = assets
         self.sameness = sameness
+        self.notebook = notebook
         self.is_closed = False
         """Set while the server stops: nothing new is taken."""
         self._probe = probe
@@ -177,6 +183,8 @@ class Upload:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
         self._headers: dict[str, Header] = {}
+        self._passing: dict[str, Passing] = {}
+        self._sources: dict[str, Source] = {}
         self._in_doubt = False
         self._stored: set[str] = set()
         self.is_archive = False
@@ -195,7 +203,7 @@ class Upload:
         """How many pictures have come, taken or not."""
         return len(self.spooled) + len(self.refused)
 
-    def workdir(self) -> AbstractContextManager[Path]:
+    def workdir(self) -> AbstractAsyncContextManager[Path]:
         """An empty folder on the spool's disk for what is no picture; gone afterwards."""
         return self._intake.spool.workdir(new_job_id(), 0)
 
@@ -203,19 +211,24 @@ class Upload:
         """Say DiskFull when there is too little room for so much more."""
         self._intake.storage.refuse_if_low(arriving_bytes)
 
-    async def receive(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+    async def receive(
+        self, name: str, chunks: AsyncIterator[bytes], *, source: Source = Source.UPLOAD
+    ) -> None:
         """Bring one picture into the spool and read its header; `refused` keeps what is wrong."""
+        passing = Passing(CAME.get())
         try:
-            spooled = await self._intake.spool.receive(new_job_id(), name, chunks)
+            spooled = await self._intake.spool.receive(new_job_id(), name, passing.watched(chunks))
         except EmptyBody as empty:
             self.content.append((name, ""))
             self.refused.append(Refused(name, empty))
             return
-        await self._take(spooled)
+        await self._take(spooled, passing, source)
 
-    async def adopt(self, job_id: str, name: str, path: Path) -> None:
+    async def adopt(self, job_id: str, name: str, path: Path, *, source: Source) -> None:
         """The same for a synced file that lies on the spool's disk whole, and stays there."""
-        await self._take(await self._intake.spool.adopt(job_id, name, path))
+        passing = Passing(CAME.get())
+        spooled = await self._intake.spool.adopt(job_id, name, path)
+        await self._take(spooled, passing, source)
 
     def check(self, recipe: Recipe) -> None:
         """Refuse a recipe that names what is not here, then the pictures it cannot be made from."""
@@ -237,11 +250,13 @@ class Upload:
         expires_in_s: int | None = None,
         promise: Callable[[str | None], Promise | None] | None = None,
         brought: tuple[str, int] | None = None,
+        callback_url: str = "",
     ) -> str | None:
         """Store the originals and admit their jobs, all or none; returns the batch's id.
 
         promise: makes, of the batch's id, what is kept under an Idempotency-Key with the jobs.
         brought: id and token of the presigned upload that ends with it.
+        callback_url: is told of the end of the batch, or of the one job.
 
         `cached` has the jobs that are completed with it. The bytes are stored in any case, so that
         the time it takes does not tell who else has the picture.
@@ -254,14 +269,18 @@ class Upload:
                 arrival(spooled, self._headers[spooled.job_id], recipe, kin, engines),
                 private=private,
                 expires_in_s=expires_in_s,
+                source=self._sources[spooled.job_id],
             )
             for spooled in self.spooled
         ]
         self._stored = {spooled.job_id for spooled in self.spooled}
+        for passing in self._passing.values():
+            passing.storing()
         await put_all(
             self._intake.storage,
             [(original_key(spooled.job_id), spooled.path) for spooled in self.spooled],
         )
+        arrivals = [replace(one, came=self._passing[one.job_id].text()) for one in arrivals]
         self._in_doubt = True  # until the answer is here, the jobs may exist or not
         try:
             self.cached = await self._intake.queue.admit(
@@ -271,12 +290,14 @@ class Upload:
                 batch_id=batch_id,
                 promise=promise and promise(batch_id),
                 brought=brought,
+                callback_url=callback_url,
             )
         except (Refusal, OutOfMemoryError):  # a full Redis refuses the script as a whole
             self._in_doubt = False
             raise
         for spooled in self.spooled:
             self._intake.spool.discard(spooled.job_id)
+        self._note_request()
         self.spooled = []
         return batch_id
 
@@ -303,14 +324,24 @@ class Upload:
         else:
             self._intake.spool.discard(job_id)
 
-    async def _take(self, spooled: Spooled) -> None:
+    def _note_request(self) -> None:
+        came = CAME.get()
+        head = came.head() if came is not None else None
+        for spooled in self.spooled:
+            self._intake.notebook.on(spooled.job_id).request = head
+
+    async def _take(self, spooled: Spooled, passing: Passing, source: Source) -> None:
         self.content.append((spooled.name, spooled.digest))
         self.bytes += spooled.bytes
         self.spooled.append(spooled)
+        self._passing[spooled.job_id] = passing
+        self._sources[spooled.job_id] = source
+        passing.spooled()
         try:
             self._headers[spooled.job_id] = await self._intake.read_header(spooled)
         except Faulted as faulted:
             self._refuse(spooled, faulted)
+        passing.probed()
 
     def _refuse(self, spooled: Spooled, refusal: Refusal) -> None:
         self._intake.spool.discard(spooled.job_id)

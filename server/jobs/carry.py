@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from pool import (
     ChildDied,
     Fault,
     Lane,
+    Lap,
     Limits,
     NotStarted,
     Outcome,
@@ -38,9 +39,11 @@ from pool import (
 )
 from server.config.sections import QueueSettings
 from server.jobs.job import Job, JobState
+from server.jobs.notebook import Notebook
 from server.jobs.progress import ProgressBoard
 from server.jobs.queue import JobQueue
 from server.jobs.speeds import Speeds
+from server.jobs.way import Turn, Working, now_ms
 from server.refusals import is_fault_of_picture
 from server.storage.spool import Spool
 from server.storage.storage import Storage, put_all, result_key
@@ -76,6 +79,7 @@ class Carrier:
         speeds: Speeds,
         assets: Mapping[str, str],
         public_images: bool = True,
+        notebook: Notebook | None = None,
     ) -> None:
         self._queue = queue
         self._public_images = public_images
@@ -86,6 +90,7 @@ class Carrier:
         self._limits = limits
         self._speeds = speeds
         self._assets = assets
+        self._notebook = notebook or Notebook()
         self._renewed_at = time.monotonic()
 
     def note_renewal(self) -> None:
@@ -94,32 +99,39 @@ class Carrier:
 
     async def carry(self, lane: Lane, jobs: Sequence[Job], threads: int = 1) -> None:
         """Develop a group of jobs in one lane, one after the other, and settle each."""
-        with ExitStack() as stack:
+        claimed_ms = now_ms()
+        async with AsyncExitStack() as stack:
             tasks: dict[str, Task] = {}
             for job in jobs:
                 with _left_to_its_lease(job):
-                    workdir = stack.enter_context(self._spool.workdir(job.job_id, job.token))
+                    opening = self._spool.workdir(job.job_id, job.token)
+                    workdir = await stack.enter_async_context(opening)
                     task = await self._prepared(job, workdir, threads)
                     if task is not None:
                         tasks[job.job_id] = task
                         stack.enter_context(self._progress.open(job.job_id, job.token))
             started = [job for job in jobs if job.job_id in tasks]
+            for job in started:
+                self._notebook.on(job.job_id).task = tasks[job.job_id]
+            handed_ms = now_ms()
             endings = await lane.develop([tasks[job.job_id] for job in started])
+            turn = Turn(lane.name, claimed_ms, handed_ms, now_ms())
             await asyncio.gather(
-                *(self._end(job, ending) for job, ending in zip(started, endings, strict=True))
+                *(self._end(job, end, turn) for job, end in zip(started, endings, strict=True))
             )
 
-    async def _end(self, job: Job, ending: Outcome | ChildDied | NotStarted) -> None:
+    async def _end(self, job: Job, ending: Outcome | ChildDied | NotStarted, turn: Turn) -> None:
         with _left_to_its_lease(job):
             match ending:
                 case Outcome():
-                    await self._finish(job, ending)
+                    self._notebook.on(job.job_id).outcome = ending
+                    await self._finish(job, ending, turn)
                 case NotStarted():
                     is_strange = job.history.count(_REPLACED) >= _UNBEGUN_WITHOUT_BLAME
                     blame = "loss" if is_strange else "none"
-                    await self._give_back(job, blame=blame, reason=_REPLACED)
+                    await self._give_back(job, blame=blame, reason=_REPLACED, turn=turn)
                 case ChildDied():
-                    await self._give_back(job, blame="attempt", reason=ending.reason)
+                    await self._give_back(job, blame="attempt", reason=ending.reason, turn=turn)
 
     async def recover(self, jobs: Sequence[Job]) -> None:
         """Requeue jobs whose node died while it had them."""
@@ -152,14 +164,12 @@ class Carrier:
         source = workdir / "source"
         await self._storage.fetch(job.original_key, source)
         recipe = _recipe(job)
-        outputs = workdir / "out"
-        outputs.mkdir()
         return Task(
             job_id=job.job_id,
             attempt=job.token,
             source=str(source),
             recipe=recipe,
-            workdir=str(outputs),
+            workdir=str(workdir),
             limits=self._limits,
             deadline_s=self._speeds.deadline_s(job, recipe),
             threads=threads,
@@ -179,9 +189,9 @@ class Carrier:
         await self._storage.fetch(marked.variants[0].key, path)
         return {recipe.watermark.source: str(path)}
 
-    async def _finish(self, job: Job, outcome: Outcome) -> None:
+    async def _finish(self, job: Job, outcome: Outcome, turn: Turn) -> None:
         if outcome.fault is not None:
-            await self._fail(job, outcome.fault, outcome)
+            await self._fail(job, outcome.fault, outcome, turn)
             return
         if not await self._is_still_ours(job):
             log.warning("job was no longer ours", job_id=job.job_id, attempt=job.attempts)
@@ -192,8 +202,9 @@ class Carrier:
                 self._storage, [(_key(job, one), Path(one.path)) for one in outcome.outputs]
             )
         except OSError as error:
-            await self._storage_failed(job, error)
+            await self._storage_failed(job, error, turn)
             return
+        stored_ms = now_ms()
         fields = {
             "variants": orjson.dumps([_variant(job, one) for one in outcome.outputs]).decode(),
             "timings": orjson.dumps(outcome.timings_ms).decode(),
@@ -205,12 +216,14 @@ class Carrier:
             fields["engines"] = orjson.dumps(by_step).decode()
         if outcome.look is not None:
             fields["look"] = orjson.dumps(outcome.look).decode()
+        fields["work"] = Working.of(turn, outcome.began_s, outcome.laps, stored_ms).text()
         await self._settle(job, JobState.COMPLETED, fields)
 
-    async def _fail(self, job: Job, fault: Fault, outcome: Outcome) -> None:
+    async def _fail(self, job: Job, fault: Fault, outcome: Outcome, turn: Turn) -> None:
         """No other attempt would end better; a picture that is itself at fault is not kept."""
         fields = {"error_code": fault.code, "error_detail": fault.detail}
         fields["timings"] = orjson.dumps(outcome.timings_ms).decode()
+        fields["work"] = Working.of(turn, outcome.began_s, outcome.laps, turn.answered_ms).text()
         state = JobState.CANCELLED if fault.code == "cancelled" else JobState.FAILED
         at_fault = is_fault_of_picture(fault.code)
         settled = await self._settle(job, state, fields, at_fault=at_fault)
@@ -231,17 +244,23 @@ class Carrier:
             job, JobState.FAILED, {"error_code": "storage_failed", "error_detail": detail}
         )
 
-    async def _storage_failed(self, job: Job, error: OSError) -> None:
+    async def _storage_failed(self, job: Job, error: OSError, turn: Turn | None = None) -> None:
         """A bucket may be away for minutes: that is no job's blame, and it is tried for longer."""
         log.error("storage failed", job_id=job.job_id, error=str(error))
-        await self._give_back(job, blame="loss", reason=_STORAGE_FAILED)
+        await self._give_back(job, blame="loss", reason=_STORAGE_FAILED, turn=turn)
 
-    async def _give_back(self, job: Job, *, blame: str, reason: str) -> None:
+    async def _give_back(
+        self, job: Job, *, blame: str, reason: str, turn: Turn | None = None
+    ) -> None:
         """Another attempt, later if this one failed; too many of them end the job."""
         exhausted = _exhausted(job, blame, reason, self._settings)
         if exhausted is not None:
             log.error("job is quarantined", job_id=job.job_id, reason=reason, attempts=job.attempts)
             fields = {"error_code": exhausted.code, "error_detail": exhausted.detail}
+            if turn is not None:
+                died = [Lap("died", turn.answered_ms / 1000)]
+                work = Working.of(turn, turn.handed_ms / 1000, died, turn.answered_ms)
+                fields["work"] = work.text()
             await self._settle(job, JobState.FAILED, fields, quarantine=True)
             return
         failures = {"attempt": job.attempts - 1, _STORAGE_FAILED: job.losses}
@@ -255,7 +274,9 @@ class Carrier:
             "job is given back", job_id=job.job_id, reason=reason, delay_s=round(delay_s, 2)
         )
         await _until_redis_answers(
-            lambda: self._queue.requeue(job, delay_s=delay_s, blame=blame, reason=reason)
+            lambda: self._queue.requeue(
+                job, delay_s=delay_s, blame=blame, reason=reason, lane=turn.lane if turn else ""
+            )
         )
 
     async def _settle(

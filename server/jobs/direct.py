@@ -51,6 +51,7 @@ class Agreement:
     sha256: str = ""
     private: bool = False
     keep_s: int | None = None
+    callback_url: str = ""
 
     def fields(self) -> list[str]:
         """The hash's fields, flat."""
@@ -64,6 +65,7 @@ class Agreement:
             *("sha256", self.sha256),
             *("private", "1" if self.private else ""),
             *("keep_s", _text(self.keep_s)),
+            *("callback", self.callback_url),
         ]
 
 
@@ -105,6 +107,7 @@ class DirectUpload:
                 sha256=fields.get("sha256", ""),
                 private=fields["private"] == "1",
                 keep_s=_number(fields["keep_s"]),
+                callback_url=fields.get("callback", ""),
             ),
         )
 

@@ -4,6 +4,7 @@ All other waiting happens in Redis, so every node sees the same queue.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from pool import Lane
 from server.jobs.job import Job
 from server.jobs.lanes import Lanes
 from server.jobs.names import AI_CLASS
+from server.jobs.news import News
 from server.jobs.queue import JobQueue
 
 log = structlog.get_logger(__name__)
@@ -27,6 +29,7 @@ _QUICK_PIXELS = 24_000_000
 _BIG_BYTES = 192 * 1024 * 1024
 _MOST_THREADS = 4  # each takes 8 MiB more
 _POLL_S = 1.0  # for delayed jobs and for a wake that was lost; news come through wake()
+_REMEMBERED = 500  # of so many jobs it is known which lane they went to
 _POLL_LANE_S = 0.05  # while a lane gets a new child, of which nobody tells
 
 
@@ -50,6 +53,8 @@ class Dispatcher:
         self._networks = networks
         self._last_networks: Lane | None = None  # it has them loaded
         self._held: dict[asyncio.Task[None], tuple[Lane, Sequence[Job]]] = {}
+        self._lane_of: OrderedDict[str, str] = OrderedDict()  # the last _REMEMBERED jobs
+        self._news = News(every_s=_POLL_S)
         self._is_draining = False
         self._claiming = asyncio.Lock()
 
@@ -58,8 +63,27 @@ class Dispatcher:
         """The jobs whose leases this node must renew."""
         return [job for _, jobs in self._held.values() for job in jobs]
 
-    def wake(self, _message: str = "") -> None:
-        """There may be work, or room for it."""
+    @property
+    def budget_bytes(self) -> int:
+        """What the jobs in hand may need together."""
+        return self._budget_bytes
+
+    @property
+    def used_bytes(self) -> int:
+        """What they need; jobs of a group run one after the other, so the largest counts."""
+        return sum(max(job.cost_bytes for job in jobs) for _, jobs in self._held.values())
+
+    def jobs_of(self, lane: Lane) -> list[Job]:
+        """What a lane has in hand, in order."""
+        return [job for one, jobs in self._held.values() if one is lane for job in jobs]
+
+    def lane_of(self, job_id: str) -> str | None:
+        """The lane that a job went to, if it was one of the last."""
+        return self._lane_of.get(job_id)
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._news.note()
         self._lanes.changed.set()
 
     def cancel(self, job_id: str) -> None:
@@ -98,20 +122,21 @@ class Dispatcher:
 
     async def _claim_some(self) -> bool:
         room = self._room()
-        if not room:
+        if not room or not self._news.is_due:
             return False
-        # The jobs of a group run one after the other, so the largest counts.
-        used = sum(max(job.cost_bytes for job in jobs) for _, jobs in self._held.values())
+        self._news.ask()
         try:
             groups = await self._queue.claim(
                 len(room),
-                free_bytes=max(0, self._budget_bytes - used),
+                free_bytes=max(0, self._budget_bytes - self.used_bytes),
                 is_idle=not self._held,
                 networks=self._networks - sum(map(_needs_network, self.held)),
             )
         except (RedisError, OSError) as error:
             log.warning("cannot claim jobs", error=str(error))
             return False
+        if self._queue.left_waiting:
+            self._news.note()
         threads = await self._threads(groups)
         for jobs in sorted(groups, key=_is_plain):
             self._hand_out(self._fitting(room, jobs), jobs, threads)
@@ -155,6 +180,10 @@ class Dispatcher:
         task = asyncio.create_task(self._carry(lane, jobs, threads), name=f"job {jobs[0].job_id}")
         self._held[task] = (lane, jobs)
         task.add_done_callback(self._carried)
+        for job in jobs:
+            self._lane_of[job.job_id] = lane.name
+            if len(self._lane_of) > _REMEMBERED:
+                self._lane_of.popitem(last=False)
 
     def _carried(self, task: asyncio.Task[None]) -> None:
         lane, jobs = self._held.pop(task)
@@ -163,7 +192,7 @@ class Dispatcher:
             # A lane's edge: the leases run out, and another attempt follows.
             ids = [job.job_id for job in jobs]
             log.error("jobs could not be carried", job_ids=ids, exc_info=task.exception())
-        self.wake()
+        self._lanes.changed.set()
 
     async def _wait_for_news(self) -> None:
         is_whole = all(lane.is_alive for lane in self._lanes.all)

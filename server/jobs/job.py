@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from pool import Look
+from server.jobs.source import Source
 
 BATCH_PREFIX = "batch-"
 
@@ -126,6 +127,19 @@ class Job:
     maker_id: str | None = None
     source_url: str | None = None
     source_image_id: str | None = None
+    source: str = Source.UPLOAD
+    """By which way its picture came in."""
+    picture_id: str | None = None
+    """The picture that it belongs to: made of it when first asked for, gone when it goes."""
+    came: str = ""
+    """When its picture came in, the last attempt's times, those before it: see way.py."""
+    work: str = ""
+    tries: tuple[tuple[Any, ...], ...] = ()
+    ticks: str = ""
+    """The tenths of a millisecond of created (or arrived), started and settled."""
+    asked_ms: float | None = None
+    arrived_ms: int | None = None
+    """When a fetched picture was let in."""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Job":
@@ -178,6 +192,14 @@ class Job:
             maker_id=fields.get("maker") or None,
             source_url=fields.get("url"),
             source_image_id=fields.get("image"),
+            source=fields.get("source", Source.UPLOAD),
+            picture_id=fields.get("of"),
+            came=fields.get("came", ""),
+            work=fields.get("work", ""),
+            ticks=fields.get("ticks", ""),
+            tries=tuple(tuple(one) for one in orjson.loads(fields.get("tries", "[]"))),
+            asked_ms=float(fields["asked"]) if "asked" in fields else None,
+            arrived_ms=_maybe_int(fields.get("arrived")),
         )
 
     @property

@@ -19,6 +19,8 @@
 | result:{dedup digest}    | string     | the newest job that makes or has this result            |
 | made:{maker id}          | set        | jobs that show the files which this job has made        |
 | followers:{leader id}    | list       | jobs that end as their leader does, the first one first |
+| derived:{picture id}     | hash       | what was made of it on first ask: digest of a recipe or |
+|                          |            | variant.format -> job id, or ! and why not              |
 | trash                    | sorted set | files that nobody holds any more, by the ms to try      |
 | sweep                    | string     | there while no node need look for orphans again         |
 | upload:{id}              | hash       | a picture that a client brings by a URL of its own      |
@@ -33,9 +35,24 @@
 | fetched:{digest of URL}  | hash       | what a URL led to: digest, etag, modified, at (ms)      |
 | nodes                    | sorted set | node -> ms of its last heartbeat                        |
 | nodes:lanes              | hash       | node -> number of its lanes                             |
+| delivery:{id}            | hash       | one webhook on its way, until a while after it ended    |
+| deliveries               | sorted set | all of them, by the ms of their event                   |
+| deliveries:ids           | sorted set | the same, by id: those of a job stand together          |
+| deliveries:in:{state}    | sorted set | those in a state, by the ms of their event              |
+| deliveries:due           | sorted set | targets, by the ms at which their first is due          |
+| due:{target}             | sorted set | what waits for one target, by the ms it is due, or at   |
+|                          |            | which the lease of whoever sends it ends                |
+| deliveries:ended         | sorted set | what has ended, by the ms at which it is forgotten      |
+| deliveries:stopped       | hash       | endpoint that said 410 -> ms, digest of its URL         |
+| deliveries:paused        | hash       | endpoint that asked for time -> ms until when           |
+| deliveries:counts        | hash       | born, delivered, retried, given_up, gone, ...           |
 | events:{id}              | channel    | a job or batch, whole, at every change                  |
-| wake                     | channel    | there is work, or room                                  |
+| wake                     | channel    | there is work: for `lanes`, for `fetchers`, 1: for both |
 | cancel                   | channel    | id of a running job that shall stop                     |
+| gone                     | channel    | id of a completed job whose files go                    |
+| deliver                  | channel    | a webhook is due                                        |
+| moved                    | channel    | every move of a job, in a few words                     |
+| system                   | channel    | how each node stands, every second while one listens    |
 
 A class is `interactive`, `bulk` or, where networks do the work, `ai`; for URLs that are still to be
 fetched `fetch` or `fetch-bulk`.
@@ -57,6 +74,7 @@ BLOB = "blob:"
 RESULT = "result:"
 MADE = "made:"
 FOLLOWERS = "followers:"
+DERIVED = "derived:"
 TRASH = "trash"
 SWEEP = "sweep"
 FAILED = "failed"
@@ -71,9 +89,23 @@ ONCE = "once:"
 JOURNAL = "journal"
 NODES = "nodes"
 NODE_LANES = "nodes:lanes"
+DELIVERY = "delivery:"
+DELIVERIES = "deliveries"
+DELIVERY_IDS = "deliveries:ids"
+DELIVERIES_IN = "deliveries:in:"
+DELIVERIES_DUE = "deliveries:due"
+DUE = "due:"
+DELIVERIES_ENDED = "deliveries:ended"
+DELIVERIES_STOPPED = "deliveries:stopped"
+DELIVERIES_PAUSED = "deliveries:paused"
+DELIVERY_COUNTS = "deliveries:counts"
 EVENTS = "events:"
 WAKE = "wake"
 CANCEL = "cancel"
+GONE = "gone"
+DELIVER = "deliver"
+MOVED = "moved"
+SYSTEM = "system"
 
 GROUP = "lanes"
 RECORDS_GROUP = "records"
@@ -101,6 +133,21 @@ def made(maker_id: str) -> str:
 def batch_jobs(batch_id: str) -> str:
     """The list of a batch's job ids."""
     return BATCH + batch_id + BATCH_JOBS
+
+
+def delivery(delivery_id: str) -> str:
+    """The hash of one webhook."""
+    return DELIVERY + delivery_id
+
+
+def due(target: str) -> str:
+    """What waits for one target of webhooks."""
+    return DUE + target
+
+
+def deliveries_in(state: str) -> str:
+    """The webhooks in a state."""
+    return DELIVERIES_IN + state
 
 
 def events(watched_id: str) -> str:

@@ -73,6 +73,8 @@ def job_details(job: Job, recipe: dict[str, Any], links: Links = PUBLIC) -> dict
     return job_picture(job, links) | {
         "recipe": recipe,
         "digest": job.digest,
+        "source": job.source,
+        "sourceImageId": job.source_image_id,
         "queue": job.queue_class,
         "memoryEstimateBytes": job.cost_bytes,
         "timingsMs": job.timings_ms,

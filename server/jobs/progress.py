@@ -21,6 +21,7 @@ class ProgressBoard:
         self._interval_s = interval_s
         self._tokens: dict[str, int] = {}
         self._newest: dict[str, tuple[str, int, str, int]] = {}
+        self._last: dict[str, tuple[str, int]] = {}  # of the open ones
 
     @contextmanager
     def open(self, job_id: str, token: int) -> Iterator[None]:
@@ -32,6 +33,7 @@ class ProgressBoard:
             if self._tokens.get(job_id) == token:  # else a later attempt is under way here
                 del self._tokens[job_id]
                 self._newest.pop(job_id, None)
+                self._last.pop(job_id, None)
 
     def receive(self, progress: Progress) -> None:
         """A worker's report."""
@@ -42,6 +44,11 @@ class ProgressBoard:
         """How far an open job is."""
         if job_id in self._tokens:
             self._newest[job_id] = (job_id, self._tokens[job_id], stage.value, percent)
+            self._last[job_id] = (stage.value, percent)
+
+    def of(self, job_id: str) -> tuple[str, int] | None:
+        """Stage and percent of an open job; None where nothing was told yet."""
+        return self._last.get(job_id)
 
     async def run(self) -> None:
         """Publish for as long as the process lives."""

@@ -3,9 +3,11 @@
 Nothing here knows of pictures, processes or HTTP.
 """
 
+import asyncio
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import orjson
@@ -17,13 +19,17 @@ from server.config.sections import QueueSettings
 from server.jobs import names
 from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.once import Promise
+from server.jobs.outbox import OutboxRules
 from server.jobs.scripts import Scripts
+from server.jobs.tally import Tally
 from server.jobs.trash import Trash
 from server.refusals import BatchTooLarge, IdempotencyBusy, QueueFull, QuotaExceeded, UploadTaken
 
 log = structlog.get_logger(__name__)
 
-_CANCEL_AT_ONCE = 100  # Redis does nothing else meanwhile
+_CANCEL_AT_ONCE = 50  # Redis does nothing else meanwhile, for a millisecond or two
+# So many such pieces are under way: one fsync and one turn of our loop serve all of them.
+_CANCEL_WALKS = 4
 
 FOLLOWERS_MOST = 100
 """So many jobs may wait for the work of one; each of its moves moves them, too."""
@@ -35,6 +41,7 @@ class Arrival:
 
     original_key: where its own file lies; where the same bytes are held already, that goes.
     dedup: digest of the result that it shares; "": none.
+    source: by which way it came in; "": its hash knows already, since it was fetched.
     """
 
     job_id: str
@@ -52,6 +59,8 @@ class Arrival:
     private: bool = False
     expires_in_s: int | None = None
     needs_network: bool = False
+    came: str = ""
+    source: str = ""
 
     def fields(self) -> list[str]:
         """The hash's fields, flat."""
@@ -59,6 +68,8 @@ class Arrival:
             "dedup": self.dedup,
             "private": "1" if self.private else "",
             "network": "1" if self.needs_network else "",
+            "came": self.came,
+            "source": self.source,
             "expires": str(self.expires_in_s * 1000) if self.expires_in_s is not None else "",
         }
         return [
@@ -98,16 +109,21 @@ class JobQueue:
         keep_original_s: int | None = None,
         most_unsettled: int = 0,
         has_records: bool = False,
+        outbox: OutboxRules | None = None,
     ) -> None:
         """keep_s: results after the end of their job; originals as long if not said otherwise.
 
         most_unsettled: jobs of one client that may wait or be in work; 0 is any number.
         has_records: every end of a job goes to the journal, and somebody reads it.
+        outbox: which ends become webhooks, beside those whose clients ask for them.
         """
+        outbox = outbox or OutboxRules()
         self.most_unsettled = most_unsettled
         self._redis = redis
         self._settings = settings
         self._node = node
+        self.left_waiting = 0
+        """How many jobs the last claim of this node has left in line."""
         self.refuse_if_behind: Callable[[], None] = lambda: None
         """Raises when the ends of jobs cannot be written down, so that no new ones shall come."""
         self._scripts = Scripts(
@@ -118,10 +134,14 @@ class JobQueue:
                 "FOLLOWERS_MOST": FOLLOWERS_MOST,
                 "FOLLOWING_MOST": settings.max_depth,
                 "HAS_RECORDS": int(has_records),
+                **outbox.numbers,
             },
+            outbox.subscribers,
         )
         self.trash = Trash(redis, self._scripts)
         """Files that nobody holds any more."""
+        self.tally = Tally()
+        """What this node has done lately."""
 
     @property
     def scripts(self) -> Scripts:
@@ -153,6 +173,7 @@ class JobQueue:
         batch_id: str | None,
         promise: Promise | None = None,
         brought: tuple[str, int] | None = None,
+        callback_url: str = "",
     ) -> set[str]:
         """Let all of them in, or none: QueueFull says when to come again.
 
@@ -161,6 +182,8 @@ class JobQueue:
 
         promise: what is kept under the Idempotency-Key; IdempotencyBusy when another request has
         been admitted under it meanwhile.
+
+        callback_url: is told when the batch ends, or where there is none, each of the jobs.
 
         Returns the ids of those that are completed already, by results that were there.
         """
@@ -173,6 +196,7 @@ class JobQueue:
             "most_unsettled": self.most_unsettled,
             "once": promise,
             "brought": {"id": brought[0], "token": brought[1]} if brought else None,
+            "callback": callback_url,
         }
         if len(arrivals) > self._settings.max_depth and not self._spool_limit_bytes:
             raise BatchTooLarge(
@@ -188,12 +212,14 @@ class JobQueue:
             raise UploadTaken("Another request has taken this upload in.", retry_after_s=1)
         if not admitted:
             raise self._full(depth, waiting_bytes, wait_ms)
+        self.tally.arrived(sum(one.original_bytes for one in arrivals))
+        self.tally.reused(len(cached))
         return set(cached)
 
     async def refuse_if_full(self) -> None:
         """Say QueueFull before a body is read when it can be known. admit() has the last word."""
         self.refuse_if_behind()
-        load = await self._load()
+        load = await self.load()
         limit = self._settings.max_depth
         if load.depth >= limit and load.waiting_bytes >= self._spool_limit_bytes:
             raise self._full(load.depth, load.waiting_bytes, limit / 10 * load.drain_ms)
@@ -206,7 +232,7 @@ class JobQueue:
         At most `networks` of them are jobs that networks work on.
         Jobs of a group are small and alike, to be done one after the other by one worker.
         """
-        groups = await self._scripts.claim(
+        self.left_waiting, groups = await self._scripts.claim(
             args=[
                 *(self._node, wanted, free_bytes, int(is_idle)),
                 *(self._settings.bulk_share, self._settings.max_group, networks),
@@ -232,21 +258,35 @@ class JobQueue:
         at_fault: the picture itself is to blame, so that its original is not kept.
         """
         flat = [part for pair in fields.items() for part in pair]
-        answer = await self._scripts.settle(
+        answer, *followers = await self._scripts.settle(
             args=[
                 *(job.job_id, job.token, state.value, int(quarantine), int(at_fault)),
                 orjson.dumps(flat),
             ]
         )
-        return bool(answer == "settled")
+        if answer != "settled":
+            return False
+        self.tally.ended(
+            job,
+            state,
+            code=fields.get("error_code", ""),
+            bytes_out=_bytes_of(fields.get("variants", "[]")),
+            jobs=1 + int(followers[0]),
+        )
+        return True
 
-    async def requeue(self, job: Job, *, delay_s: float, blame: str, reason: str) -> bool:
+    async def requeue(
+        self, job: Job, *, delay_s: float, blame: str, reason: str, lane: str = ""
+    ) -> bool:
         """Give a job back. blame: `attempt` (its own), `loss` (the node's), `none`.
 
+        lane: the name of the lane that had it, for who looks later; "" where none had.
         False: it was no longer ours, or it is cancelled, since somebody had asked for that.
         """
         delay_ms = math.ceil(delay_s * 1000)
-        answer = await self._scripts.requeue(args=[job.job_id, job.token, delay_ms, blame, reason])
+        answer = await self._scripts.requeue(
+            args=[job.job_id, job.token, delay_ms, blame, reason, lane]
+        )
         return bool(answer == "requeued")
 
     async def renew(
@@ -276,9 +316,20 @@ class JobQueue:
         That it shall be so is noted first: when this is broken off, some node goes on with it.
         """
         await self._scripts.doom_batch(args=[batch_id])
-        start = 0
-        while await self._scripts.cancel_batch(args=[batch_id, start, start + _CANCEL_AT_ONCE - 1]):
-            start += _CANCEL_AT_ONCE
+        starts = count(0, _CANCEL_AT_ONCE)
+
+        async def walk() -> None:
+            while await self._scripts.cancel_batch(
+                args=[batch_id, start := next(starts), start + _CANCEL_AT_ONCE - 1]
+            ):
+                pass
+
+        outcomes = await asyncio.gather(
+            *(walk() for _ in range(_CANCEL_WALKS)), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
         await self._scripts.close_batch(args=[batch_id])
 
     async def remove(self, job_id: str) -> JobState | None:
@@ -326,7 +377,7 @@ class JobQueue:
 
     async def expected_wait_s(self) -> float:
         """How long a job that came now would wait, by the mean time of a job and all lanes."""
-        load = await self._load()
+        load = await self.load()
         return load.depth * load.drain_ms / 1000
 
     async def counters(self) -> dict[str, str]:
@@ -344,7 +395,8 @@ class JobQueue:
     def _spool_limit_bytes(self) -> int:
         return self._settings.spool_max_bytes if self._settings.overload == "spool" else 0
 
-    async def _load(self) -> "Load":
+    async def load(self) -> "Load":
+        """How full the queue is."""
         fields = [
             *map(names.waiting_count, names.LANE_CLASSES),
             "waiting_bytes",
@@ -383,3 +435,8 @@ class JobQueue:
             actual=actual,
             retry_after_s=wait_s,
         )
+
+
+def _bytes_of(variants: str) -> int:
+    """Of all files that a job has made."""
+    return sum(int(one["bytes"]) for one in orjson.loads(variants))

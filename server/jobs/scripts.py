@@ -1,7 +1,8 @@
 """Loads the .lua files: names, moves and limits in front, then what all share, then the script."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from types import MappingProxyType
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
@@ -10,7 +11,7 @@ from server.jobs import names
 from server.jobs.job import MOVES
 
 _FOLDER = files("server.jobs") / "scripts"
-_SHARED = ("journal", "shared", "lifetime", "same", "line", "door")
+_SHARED = ("journal", "shared", "outbox", "lifetime", "same", "derived", "line", "door")
 
 # A full Redis refuses a script as a whole or not at all, never in its middle. New jobs are refused;
 # moves of those that are in may go on, or they would be stuck.
@@ -31,14 +32,30 @@ def _lua_moves() -> str:
     return f"local MOVES = {{ {', '.join(rows)} }}\n"
 
 
+def _lua_subscribers(subscribers: Mapping[str, Sequence[str]]) -> str:
+    """Names of events and endpoints are plain letters, digits, dots and dashes."""
+    rows = (
+        f"['{event}'] = {{ {', '.join(map(repr, endpoints))} }}"
+        for event, endpoints in subscribers.items()
+    )
+    return f"local SUBSCRIBERS = {{ {', '.join(rows)} }}\n"
+
+
 class Scripts:
     """Every move of a job, one script each.
 
-    `numbers` are the settings that the scripts know by name, e.g. KEEP_MS.
+    `numbers` are the settings that the scripts know by name, e.g. KEEP_MS; `subscribers` says which
+    endpoints of webhooks are told of an event.
     """
 
-    def __init__(self, redis: Redis, numbers: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        numbers: Mapping[str, int],
+        subscribers: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         constants = "".join(f"local {name} = {value}\n" for name, value in numbers.items())
+        constants += _lua_subscribers(subscribers)
         parts = [_text(name) for name in _SHARED]
         shared = "".join([names.lua_constants(), _lua_moves(), constants, *parts])
 
@@ -54,6 +71,9 @@ class Scripts:
         self.once_end = script("once_end")
         self.quota = script("quota")
         self.claim = script("claim")
+        self.derive = script("derive", flags=_REFUSED_WHEN_FULL)
+        self.derive_refuse = script("derive_refuse", flags=_REFUSED_WHEN_FULL)
+        self.look_derived = script("look_derived")
         self.admit_urls = script("admit_urls", flags=_REFUSED_WHEN_FULL)
         self.claim_urls = script("claim_urls")
         self.fetched = script("fetched")
@@ -69,6 +89,12 @@ class Scripts:
         self.cancel = script("cancel")
         self.retry = script("retry")
         self.look = script("look")
+        self.overview = script("overview")
         self.expire = script("expire")
         self.remove = script("remove")
         self.held = script("held")
+        self.deliveries_claim = script("deliveries_claim")
+        self.delivery_fix = script("delivery_fix")
+        self.delivery_end = script("delivery_end")
+        self.delivery_replay = script("delivery_replay")
+        self.delivery_ping = script("delivery_ping")

@@ -17,6 +17,8 @@ from server.jobs import names
 from server.jobs.job import Job, JobState
 from server.jobs.once import Promise
 from server.jobs.queue import Arrival, JobQueue
+from server.jobs.source import Source
+from server.jobs.way import CAME
 from server.refusals import AlreadyEnded, QueueFull
 
 _COME_AGAIN_S = 10
@@ -37,10 +39,12 @@ class Order:
     url: str = ""
     image_id: str = ""
     recipe: str | None = None
+    source: Source = Source.URL
 
     def fields(self) -> list[str]:
         """The hash's fields, flat."""
         own = {"name": self.name, "url": self.url, "image": self.image_id}
+        own["source"] = self.source
         own["recipe"] = self.recipe or ""
         return [part for name, value in own.items() if value for part in (name, value)]
 
@@ -53,6 +57,7 @@ class Terms:
     recipe: str
     private: bool = False
     expires_in_s: int | None = None
+    callback_url: str = ""
 
     def fields(self) -> list[str]:
         """The hash's fields, flat, without the recipe."""
@@ -84,6 +89,8 @@ class UrlQueue:
         self._settings = settings
         self._lanes = lanes
         self._reading: set[str] = set()
+        self.left_waiting = 0
+        """How many URLs the last claim of this node has left in line."""
 
     async def admit(
         self,
@@ -101,7 +108,7 @@ class UrlQueue:
         promise: what is kept under an Idempotency-Key; QuotaExceeded and IdempotencyBusy as of
         JobQueue.admit.
         """
-        alone = {} if batch_id else {"recipe": terms.recipe}
+        alone = {} if batch_id else {"recipe": terms.recipe} | _asked()
         request = {
             "class": names.FETCH_CLASSES[batch_id is not None],
             "client": terms.client,
@@ -112,6 +119,7 @@ class UrlQueue:
             "jobs": [(one.job_id, one.fields()) for one in orders],
             "most_unsettled": self._queue.most_unsettled,
             "once": promise,
+            "callback": terms.callback_url,
         }
         admitted, waiting, *wait_ms = await self._scripts.admit_urls(
             args=[self._settings.max_waiting, orjson.dumps(request)]
@@ -147,7 +155,7 @@ class UrlQueue:
 
     async def claim(self, wanted: int, *, of_batches: int) -> list[Job]:
         """Take up to `wanted` jobs, so many of batches at most, each with a new lease."""
-        texts = await self._scripts.claim_urls(
+        self.left_waiting, texts = await self._scripts.claim_urls(
             args=[
                 *(self._queue.node, wanted, of_batches, self._lanes.max_depth),
                 *(self._settings.max_ahead, self._lanes.bulk_share),
@@ -174,7 +182,11 @@ class UrlQueue:
                 orjson.dumps(remembered),
             ]
         )
-        return None if state == _STALE else JobState(state)
+        if state == _STALE:
+            return None
+        self._queue.tally.arrived(arrival.original_bytes)
+        self._queue.tally.reused(int(state == JobState.COMPLETED))
+        return JobState(state)
 
     async def recall(self, job: Job) -> tuple[Remembered, str] | None:
         """What the job's URL led to before, and the key of the original that has those bytes."""
@@ -213,6 +225,11 @@ class UrlQueue:
             yield
         finally:
             self._reading.discard(batch_id)
+
+
+def _asked() -> dict[str, str]:
+    came = CAME.get()
+    return {} if came is None else {"asked": f"{came.at_ms:.1f}"}
 
 
 def _digest(job: Job) -> str:

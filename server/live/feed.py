@@ -19,7 +19,9 @@ from server.config.sections import LiveSettings
 from server.jobs import names
 from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.links import PUBLIC, Links
+from server.jobs.notebook import Notebook
 from server.jobs.queue import JobQueue
+from server.jobs.way import now_ms
 from server.live.mailbox import Event, Mailbox
 from server.refusals import Unavailable
 
@@ -36,9 +38,15 @@ class Feed:
     """
 
     def __init__(
-        self, redis: Redis, queue: JobQueue, settings: LiveSettings, links: Links = PUBLIC
+        self,
+        redis: Redis,
+        queue: JobQueue,
+        settings: LiveSettings,
+        links: Links = PUBLIC,
+        notebook: Notebook | None = None,
     ) -> None:
         self._redis = redis
+        self._notebook = notebook or Notebook()
         self._links = links
         self._queue = queue
         self._settings = settings
@@ -47,12 +55,31 @@ class Feed:
         self._queued: set[str] = set()
         self._confirmed: dict[str, asyncio.Future[None]] = {}
         self._listeners: dict[str, Callable[[str], None]] = {}
+        self._taps: dict[str, Callable[[str], None]] = {}
         self.connected = asyncio.Event()
         """Set while the subscription stands."""
+        self._connections = 0
+
+    @property
+    def era(self) -> int:
+        """The number of the subscription that stands, 0 while none does: between two of them
+        messages were lost."""
+        return self._connections if self.connected.is_set() else 0
 
     def listen(self, channel: str, callback: Callable[[str], None]) -> None:
         """Call back for every message on a channel of the service's own (wake, cancel)."""
         self._listeners[channel] = callback
+
+    async def tap(self, channel: str, callback: Callable[[str], None]) -> None:
+        """As listen(), from about now until untap()."""
+        self._taps[channel] = callback
+        if channel not in self._confirmed:
+            self._confirmed[channel] = asyncio.get_running_loop().create_future()
+            await self._ask_for(channel)
+
+    def untap(self, channel: str) -> None:
+        """Stop it; Redis is told a little later."""
+        self._taps.pop(channel, None)
 
     @asynccontextmanager
     async def watch(self, watched_id: str) -> AsyncIterator[Mailbox]:
@@ -157,6 +184,9 @@ class Feed:
         if channel in self._listeners:
             self._listeners[channel](message["data"])
             return
+        if channel in self._taps:
+            self._taps[channel](message["data"])
+            return
         watched_id = names.watched_id(channel)
         if watched_id in self._watchers:
             read = Batch.from_json if is_batch_id(watched_id) else Job.from_json
@@ -169,14 +199,23 @@ class Feed:
         """
         if self.connected.is_set():
             raise RedisConnectionError("the connection was made anew")
+        self._connections += 1
         self.connected.set()
         await self._refresh(list(self._watchers))
 
     def _hand_out(self, subject: Job | Batch) -> None:
         self._note(subject)
         event = Event.of(subject, self._links)
-        for mailbox in tuple(self._watchers.get(event.watched_id, ())):
+        mailboxes = tuple(self._watchers.get(event.watched_id, ()))
+        for mailbox in mailboxes:
             mailbox.put(event)
+        if isinstance(subject, Job) and subject.is_settled:
+            self._note_end(event, watchers=len(mailboxes))
+
+    def _note_end(self, event: Event, *, watchers: int) -> None:
+        notes = self._notebook.on(event.watched_id)
+        if notes.told_ms is None:  # what is read anew after an outage is no news
+            notes.told_ms, notes.watchers, notes.event = now_ms(), watchers, event.payload
 
     def _note(self, subject: Job | Batch) -> None:
         if not isinstance(subject, Job):
@@ -222,7 +261,7 @@ class Feed:
         stale = [
             channel
             for channel in self._confirmed
-            if names.watched_id(channel) not in self._watchers
+            if names.watched_id(channel) not in self._watchers and channel not in self._taps
         ]
         for channel in stale:
             del self._confirmed[channel]

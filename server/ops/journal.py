@@ -17,6 +17,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from server.config.recording import RecordSettings
 from server.jobs import names
+from server.jobs.notebook import Notebook
+from server.jobs.way import now_ms
 from server.records.record import EntryUnreadable, Row, row_of
 from server.records.store import Records, RecordsAway, RecordsRefused
 from server.refusals import RecordsBehind
@@ -46,11 +48,13 @@ class Journal:
         *,
         node: str,
         timeout_s: float,
+        notebook: Notebook | None = None,
     ) -> None:
         self._redis = redis
         self._records = records
         self._settings = settings
         self._node = node
+        self._notebook = notebook or Notebook()
         self._block_ms = int(min(_LONGEST_BLOCK_S, timeout_s / 2) * 1000)
         self._hurry = asyncio.Event()
         self.length = 0
@@ -187,12 +191,18 @@ class Journal:
         rows = [row for entry_id, fields in entries if (row := _readable(entry_id, fields))]
         if rows:
             await self._write_rows(rows)
+            self._note(rows)
         self.is_written = True
         ids = [entry_id for entry_id, _ in entries]
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.xack(names.JOURNAL, names.RECORDS_GROUP, *ids)
             pipeline.xdel(names.JOURNAL, *ids)
             await pipeline.execute()
+
+    def _note(self, rows: list[Row]) -> None:
+        for row in rows:
+            notes = self._notebook.on(row["id"])
+            notes.recorded_ms, notes.row = now_ms(), row
 
     async def _write_rows(self, rows: list[Row]) -> None:
         try:

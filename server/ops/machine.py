@@ -1,6 +1,7 @@
 """What this machine, or the container we are in, lets us use."""
 
 import os
+import shutil
 from pathlib import Path
 
 _CGROUP_LIMITS = (
@@ -24,6 +25,19 @@ def memory_bytes() -> int:
 def memory_budget_bytes() -> int:
     """What the lanes together may plan to use."""
     return int(memory_bytes() * _BUDGET_SHARE)
+
+
+def own_rss_bytes() -> int:
+    """Memory that this process holds."""
+    return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Room on the disk of a folder; None where that cannot be told."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def _cgroup_limits() -> list[int]:

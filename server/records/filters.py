@@ -25,6 +25,7 @@ class Filter:
     client: str | None = None
     original_format: str | None = None
     name: str | None = None
+    source: str | None = None
     error_code: str | None = None
     is_cached: bool | None = None
     is_quarantined: bool | None = None
@@ -89,6 +90,7 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         jobs.c.client: wanted.client,
         jobs.c.original_format: wanted.original_format,
         jobs.c.name: wanted.name,
+        jobs.c.source: wanted.source,
         jobs.c.error_code: wanted.error_code,
     }
     found = [column == value for column, value in equal.items() if value is not None]

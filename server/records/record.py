@@ -69,6 +69,7 @@ def _row(entry: Mapping[str, str]) -> Row:
         "timings": orjson.loads(entry.get("timings") or "{}"),
         "outputs": outputs,
         "bytes_out": sum(one["bytes"] for one in outputs),
+        "source_image": _text(entry.get("image", "")) or None,
     }
 
 

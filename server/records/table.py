@@ -34,7 +34,7 @@ jobs = Table(
     Column("status", Text, nullable=False),  # how it ended, also after its files are gone
     Column("batch", Text),
     Column("client", Text, nullable=False),
-    Column("source", Text, nullable=False),  # upload, url, direct, tus, original
+    Column("source", Text, nullable=False),  # server/jobs/source.py
     Column("name", Text, nullable=False),
     Column("original_bytes", BigInteger, nullable=False),
     Column("original_format", Text, nullable=False),
@@ -59,6 +59,7 @@ jobs = Table(
     Column("timings", _Json, nullable=False),  # milliseconds by stage
     Column("outputs", _Json, nullable=False),  # name, key, format, width, height, bytes of each
     Column("bytes_out", BigInteger, nullable=False),
+    Column("source_image", Text),  # the picture that it is made of, where it is one
 )
 
 
@@ -76,6 +77,7 @@ _index("jobs_by_client", "client", "status")
 _index("jobs_by_batch", "batch", "status", where="batch IS NOT NULL")
 _index("jobs_by_format", "original_format", "status")
 _index("jobs_by_name", "name", "status")
+_index("jobs_by_source", "source", "status")
 _index("jobs_by_error", "error_code", "status", where="error_code IS NOT NULL")
 _index("jobs_cached", "status", where="cached")
 _index("jobs_quarantined", "status", where="quarantined")

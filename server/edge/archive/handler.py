@@ -1,8 +1,12 @@
-"""GET /batch/{id}/zip: all results of a batch as one ZIP, sent while it is made."""
+"""GET /batch/{id}/zip, POST /zip: results of a batch or of chosen pictures as one ZIP.
+
+It is sent while it is made.
+"""
 
 import asyncio
+import time
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +14,10 @@ from pathlib import Path
 import aiofiles
 from aiohttp import web
 
+from server.config import Settings
 from server.edge.access.client import CALLER
 from server.edge.archive.names import ZipNames
+from server.edge.archive.selection import read_selection
 from server.edge.archive.zip_file import ZipFile
 from server.edge.problems import REQUEST_ID
 from server.jobs.job import Batch, Job, JobState, Variant, new_job_id
@@ -30,10 +36,11 @@ _MISSING = "missing.txt"
 class ArchiveHandler:
     """Results by the hundred, for people who want files and not addresses."""
 
-    def __init__(self, queue: JobQueue, storage: Storage, spool: Spool) -> None:
+    def __init__(self, queue: JobQueue, storage: Storage, spool: Spool, settings: Settings) -> None:
         self._queue = queue
         self._storage = storage
         self._spool = spool
+        self._settings = settings
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Every completed result in the client's order; missing.txt names what is not there."""
@@ -46,19 +53,39 @@ class ArchiveHandler:
                 f"{batch.settled} of {batch.total} pictures are done; wait for the rest, or ask"
                 " with ?partial=1 for those that are."
             )
-        response = web.StreamResponse(headers=_headers(request, batch_id))
+        return await self._send(request, batch_id, self._of_batch(batch), batch.created_ms)
+
+    async def post(self, request: web.Request) -> web.StreamResponse:
+        """The results of the pictures that the body names, in its order, however they came."""
+        image_ids = await read_selection(request, self._settings)
+        chosen = [one for one in await self._queue.look_all(image_ids) if isinstance(one, Job)]
+        caller = request.get(CALLER)
+        seen = [job for job in chosen if caller is None or caller.may_see(job.client)]
+        if not seen:
+            raise NotFound(f"There is none of these {len(image_ids)} pictures; they may be gone.")
+        return await self._send(request, "safelight", _whole(seen), time.time_ns() // 1_000_000)
+
+    async def _of_batch(self, batch: Batch) -> AsyncIterator[Sequence[Job]]:
+        for first in range(0, batch.total, _JOBS_AT_ONCE):
+            yield await self._queue.jobs_of(batch.batch_id, first=first, most=_JOBS_AT_ONCE)
+
+    async def _send(
+        self, request: web.Request, name: str, jobs: AsyncIterator[Sequence[Job]], made_ms: int
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers=_headers(request, name))
         await response.prepare(request)
         if request.method != "HEAD":
-            async with aclosing(self._pieces(request, batch)) as pieces:
+            async with aclosing(self._pieces(request, jobs, made_ms)) as pieces:
                 async for piece in pieces:
                     await response.write(piece)
         await response.write_eof()
         return response
 
-    async def _pieces(self, request: web.Request, batch: Batch) -> AsyncGenerator[bytes, None]:
+    async def _pieces(
+        self, request: web.Request, portions: AsyncIterator[Sequence[Job]], made_ms: int
+    ) -> AsyncGenerator[bytes, None]:
         packed, names, missing = ZipFile(), ZipNames(_MISSING), list[str]()
-        for first in range(0, batch.total, _JOBS_AT_ONCE):
-            jobs = await self._queue.jobs_of(batch.batch_id, first=first, most=_JOBS_AT_ONCE)
+        async for jobs in portions:
             for job in jobs:
                 if reason := _why_missing(request, job):
                     missing.append(f"{job.name}: {reason}")
@@ -69,7 +96,7 @@ class ArchiveHandler:
         if missing:
             text = "".join(f"{line}\r\n" for line in missing).encode(errors="replace")
             crc = zlib.crc32(text)
-            yield packed.begin(_MISSING, size=len(text), crc=crc, written_ms=batch.created_ms)
+            yield packed.begin(_MISSING, size=len(text), crc=crc, written_ms=made_ms)
             yield text
         yield packed.end()
 
@@ -78,7 +105,7 @@ class ArchiveHandler:
     ) -> AsyncGenerator[bytes, None]:
         for variant in job.variants:
             told = variant.name if len(job.variants) > 1 else None
-            with self._spool.workdir(new_job_id(), 0) as folder:
+            async with self._spool.workdir(new_job_id(), 0) as folder:
                 try:
                     result = await self._open(variant, folder / "result")
                 except FileNotFoundError:
@@ -133,11 +160,15 @@ def _is_partial(request: web.Request) -> bool:
     return partial == "1"
 
 
-def _headers(request: web.Request, batch_id: str) -> dict[str, str]:
+async def _whole(jobs: Sequence[Job]) -> AsyncIterator[Sequence[Job]]:
+    yield jobs
+
+
+def _headers(request: web.Request, name: str) -> dict[str, str]:
     """A batch's id has only letters, digits and a hyphen: safe as a quoted name (RFC 6266)."""
     return {
         "Content-Type": "application/zip",
-        "Content-Disposition": f'attachment; filename="{batch_id}.zip"',
+        "Content-Disposition": f'attachment; filename="{name}.zip"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
         "X-Request-Id": request[REQUEST_ID],

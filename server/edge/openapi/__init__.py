@@ -19,6 +19,7 @@ from server.edge.openapi import (
     page,
     process,
     uploads,
+    webhooks,
 )
 from server.edge.openapi.parts import Operation, Schema
 from server.edge.openapi.problems import problem_schema
@@ -36,6 +37,7 @@ AREAS: tuple[tuple[str, str, dict[str, Operation]], ...] = (
     ("Jobs", "How they stand, and what one can do to them.", jobs.OPERATIONS),
     ("Images", "Results, hosted.", images.OPERATIONS),
     ("Live", "Progress as it happens.", live.OPERATIONS),
+    ("Webhooks", "Ends, told by POST.", webhooks.OPERATIONS),
     ("Operations", "For whoever runs the service.", operations.OPERATIONS),
     ("Page", "The Darkroom in a browser.", page.OPERATIONS),
 )
@@ -81,6 +83,7 @@ def document(app: web.Application) -> dict[str, Any]:
         "info": {"title": "Safelight", "version": version("safelight"), "description": _ABOUT},
         "tags": [{"name": title, "description": words} for title, words, _ in AREAS],
         "paths": paths,
+        "webhooks": webhooks.SENT,
         "components": {"schemas": dict(sorted(schemas.items()))},
     }
 

@@ -13,7 +13,15 @@ from server.edge.openapi.parts import (
     text,
     whole,
 )
-from server.edge.openapi.uploads import LATER, PICTURE, PREFER, PRESET, WORK
+from server.edge.openapi.uploads import (
+    CALLBACK,
+    CALLBACK_PROBLEMS,
+    LATER,
+    PICTURE,
+    PREFER,
+    PRESET,
+    WORK,
+)
 
 _SHA256 = text("SHA-256 of the bytes, in hex.", pattern="^[0-9a-fA-F]{64}$")
 _WISH = shape(
@@ -28,11 +36,12 @@ _WISH = shape(
         "preset": PRESET,
         "private": flag("Shown to its owner and by signed addresses only."),
         "expiresIn": whole("Seconds that the picture is kept after its job's end."),
+        "callbackUrl": CALLBACK,
         "urlExpiresIn": whole("Seconds that the URL is good."),
     },
     optional=(
         *("filename", "contentType", "bytes", "maxBytes", "sha256", "options", "preset"),
-        *("private", "expiresIn", "urlExpiresIn"),
+        *("private", "expiresIn", "callbackUrl", "urlExpiresIn"),
     ),
 )
 _BEGUN = shape(
@@ -81,6 +90,7 @@ OPERATIONS: dict[str, Operation] = {
         answers={201: answer("The URL.", _BEGUN)},
         problems=[
             *("bad_request", "bad_options", "presets_only", "too_large", "too_many_uploads"),
+            *CALLBACK_PROBLEMS,
             *("unsupported_media_type", "upload_too_slow", "cut_short"),
         ],
     ),

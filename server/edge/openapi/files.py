@@ -1,4 +1,4 @@
-"""/files: resumable uploads by tus 1.0; GET /batch/{id}/zip: all results as one file."""
+"""/files: resumable uploads by tus 1.0; GET /batch/{id}/zip, POST /zip: results as one file."""
 
 from server.edge.openapi.parts import (
     Operation,
@@ -7,7 +7,9 @@ from server.edge.openapi.parts import (
     in_header,
     in_path,
     in_query,
+    listed,
     operation,
+    shape,
 )
 from server.edge.openapi.uploads import PICTURE
 
@@ -43,7 +45,8 @@ OPERATIONS: dict[str, Operation] = {
     "POST /files": operation(
         "Begin a resumable upload",
         about="https://tus.io/protocols/resumable-upload. Upload-Metadata takes `filename`,"
-        " `options`, `preset`, `private` and `expiresIn`; what is wrong with them is said now.",
+        " `options`, `preset`, `private`, `expiresIn` and `callbackUrl`; what is wrong with them is"
+        " said now.",
         parameters=[
             _VERSION,
             in_header("Upload-Length", "Bytes of the whole picture.") | {"required": True},
@@ -59,6 +62,7 @@ OPERATIONS: dict[str, Operation] = {
         },
         problems=[
             *("empty_body", "tus_version", "presets_only", "too_many_unfinished"),
+            *("callback_refused", "callbacks_full"),
             *_BYTES,
         ],
     ),
@@ -105,5 +109,29 @@ OPERATIONS: dict[str, Operation] = {
             }
         },
         problems=["bad_request", "not_found", "not_ready"],
+    ),
+    "POST /zip": operation(
+        "The results of chosen pictures as one ZIP",
+        about="In the order asked for, however they were sent. What has failed, has expired or is"
+        " another's is not in it; what it knows of those is in `missing.txt`.",
+        body={
+            "application/json": {
+                "schema": shape(
+                    "Which.",
+                    {
+                        "imageIds": listed(
+                            "At most `archive.max_entries`.", {"type": "string", "maxLength": 64}
+                        )
+                    },
+                )
+            }
+        },
+        answers={
+            200: {
+                "description": "The archive; its files are stored, not packed again.",
+                "content": {"application/zip": {"schema": {}}},
+            }
+        },
+        problems=["bad_request", "not_found", "too_many_files", "too_large", "upload_too_slow"],
     ),
 }

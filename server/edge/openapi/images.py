@@ -7,24 +7,29 @@ from server.edge.openapi.parts import (
     answer,
     in_header,
     in_path,
+    in_query,
+    maybe,
     operation,
     shape,
     text,
     whole,
 )
 
+_TEXT: dict[str, Any] = {"type": "string"}
 _ID = in_path("id", "Of the image, which is also its job's.")
 _CONDITIONS = [
     in_header("Accept", "Chooses the file where the picture was made in several formats."),
     in_header("If-None-Match", "ETags that the client has; 304 if the picture is one of them."),
     in_header("Range", "One range of bytes."),
     in_header("If-Range", "The ETag that the range belongs to."),
+    in_query("download", "To be saved: under this name, or under its own if that is empty.", _TEXT),
 ]
 _HEADERS = {
     name: {"description": words, "schema": {"type": "string"}}
     for name, words in {
         "ETag": "Strong: the digest of these very bytes.",
-        "Cache-Control": "A result never changes under its address.",
+        "Cache-Control": "A result never changes under its address; short where one stands in for"
+        " a format that is being made.",
         "Vary": "Accept, where the file was chosen by it.",
         "Content-Location": "The address of the chosen file alone.",
     }.items()
@@ -44,40 +49,87 @@ _ANSWERS = {
     206: _picture("The part that was asked for."),
     304: {"description": "The client has it.", "headers": _HEADERS},
 }
-_PROBLEMS = ("not_found", "not_ready", "expired", "range_not_satisfiable")
+_PROBLEMS = (
+    *("not_found", "not_ready", "expired", "range_not_satisfiable"),
+    *("signature_wrong", "signature_expired"),
+)
+# What stands against making something that is asked for first; what failed has a code of its own.
+_FIRST_ASK = (
+    *("being_made", "queue_full", "quota_exceeded", "source_gone", "too_many_derived"),
+    *("crop_outside", "disk_full"),
+)
+_WORDS = {
+    "width": "Of the box, as of all sides in pixels.",
+    "height": "Of the box.",
+    "dpr": "Pixels of the screen for one of the page, 1 to 8: width and height are multiplied.",
+    "fit": "inside, outside, cover, contain or fill.",
+    "gravity": "What cover keeps, where contain places the picture.",
+    "enlarge": "true: it may become larger than it is.",
+    "rotate": "Degrees clockwise.",
+    "blur": "Sigma.",
+    "background": "Six hex digits, # may be left out.",
+    "format": "auto, jpeg, png, webp, avif, gif or tiff.",
+    "quality": "1 to 100, or auto.",
+    "lossless": "true: every pixel as it is.",
+    "options": "A whole recipe as JSON, in place of all others.",
+}
+_SIGNATURE = {
+    "expires": "Seconds since 1970; none: it does not end, and opens no private picture.",
+    "keyId": "The key that signed.",
+    "signature": "Covers method, path and all parameters.",
+}
 
 _WISH = shape(
     "What is to be signed.",
-    {"variant": text("One of its variants."), "expiresIn": whole("Seconds that it is good.")},
-    optional=["variant", "expiresIn"],
+    {
+        "variant": text("One of its variants, or a preset."),
+        "parameters": {
+            "type": "object",
+            "description": "How the picture shall be made: those of GET /image/{id}.",
+            "additionalProperties": True,
+        },
+        "expiresIn": whole("Seconds that it is good."),
+    },
+    optional=["variant", "parameters", "expiresIn"],
 )
 _SIGNED = shape(
     "An address that needs no key.",
-    {"url": text("The address."), "expiresAt": text("Until when.", format="date-time")},
+    {
+        "url": text("The address."),
+        "expiresAt": maybe(text("Until when; null: for ever.", format="date-time")),
+    },
 )
 
 OPERATIONS: dict[str, Operation] = {
     "GET /image/{id}": operation(
         "The picture",
-        about="Its first variant; if that was made in several formats, the one that Accept likes"
-        " best. HEAD answers the same without the picture.",
-        parameters=[_ID, *_CONDITIONS],
+        about="Its first variant; if that is offered in several formats, the one that Accept likes"
+        " best. With signed parameters: the original as they say, made when first asked for. HEAD"
+        " answers the same without the picture.",
+        parameters=[
+            _ID,
+            *_CONDITIONS,
+            *(in_query(name, words, _TEXT) for name, words in (_WORDS | _SIGNATURE).items()),
+        ],
         answers=_ANSWERS,
-        problems=_PROBLEMS,
+        problems=(*_PROBLEMS, *_FIRST_ASK, "bad_options", "signature_missing", "presets_only"),
     ),
     "GET /image/{id}/{variant}": operation(
-        "One variant of the picture",
-        parameters=[_ID, in_path("variant", "Its name."), *_CONDITIONS],
+        "One variant of the picture, or a preset of it",
+        about="A preset that was not asked for before is made from the original, once.",
+        parameters=[_ID, in_path("variant", "Its name, or the preset's."), *_CONDITIONS],
         answers=_ANSWERS,
-        problems=_PROBLEMS,
+        problems=(*_PROBLEMS, *_FIRST_ASK, "bad_request"),
     ),
     "POST /image/{id}/sign": operation(
         "A signed address",
-        about="Good for GET and HEAD of one picture until it expires, without a key.",
+        about="Good for GET and HEAD of one picture until it expires, without a key. To sign"
+        " parameters needs the scope upload; of a public picture such an address ends only if"
+        " expiresIn says so.",
         parameters=[_ID],
         body={"application/json": {"schema": _WISH}},
         answers={200: answer("Signed.", _SIGNED)},
-        problems=["bad_request", "not_found"],
+        problems=["bad_request", "bad_options", "not_found", "scope_missing", "presets_only"],
     ),
     "DELETE /image/{id}": operation(
         "Remove the picture, and all that was made of it",

@@ -12,6 +12,7 @@ from server.edge.openapi.parts import (
     shape,
     text,
 )
+from server.jobs.source import Source
 
 _ID = in_path("id", "Of a job or a batch.")
 _JOB_ID = in_path("id", "Of a job.")
@@ -23,6 +24,11 @@ _FILTERS = [
     in_query("client", "Brought by this client.", {"type": "string"}),
     in_query("name", "Of this name.", {"type": "string"}),
     in_query("format", "Of the original.", {"type": "string"}),
+    in_query(
+        "source",
+        "By which way it came in.",
+        {"type": "string", "enum": [way.value for way in Source]},
+    ),
     in_query("errorCode", "Why it failed.", {"type": "string"}),
     in_query("cached", "Whether it was there already.", {"type": "boolean"}),
     in_query("quarantined", "Whether it was kept aside.", {"type": "boolean"}),
@@ -94,6 +100,14 @@ OPERATIONS: dict[str, Operation] = {
         "Everything known of a job",
         parameters=[_JOB_ID],
         answers={200: answer("Recipe, timings, attempts, sizes, error.", "JobDetails")},
+        problems=["not_found"],
+    ),
+    "GET /job/{id}/trace": operation(
+        "The way of one picture, hop by hop",
+        about="Every part it passed, with real times and, for recent jobs, the messages"
+        " themselves; without keys, cookies, signatures and clients' names.",
+        parameters=[_JOB_ID],
+        answers={200: answer("Its way so far.", "Trace")},
         problems=["not_found"],
     ),
     "DELETE /job/{id}": operation(

@@ -6,7 +6,9 @@ _ABOUT = (
     'A WebSocket. The client says `{"type":"subscribe","jobId":"…"}` or `unsubscribe`, with the id'
     " of a job or a batch. The server answers with a snapshot and then with every change: the whole"
     " public picture of it, as the schemas Job and Batch have it. What is newest replaces the rest,"
-    ' and may be told twice. What goes wrong is told as `{"type":"error",…}`.'
+    ' and may be told twice. What goes wrong is told as `{"type":"error",…}`. With'
+    ' `"topic":"system"` in place of an id an admin hears once a second how the whole service'
+    " stands, and every move of a job: docs/api.md has its form."
 )
 
 OPERATIONS: dict[str, Operation] = {

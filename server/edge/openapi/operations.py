@@ -84,6 +84,40 @@ OPERATIONS: dict[str, Operation] = {
             )
         },
     ),
+    "GET /config": operation(
+        "What a client should know before it sends anything",
+        answers={
+            200: answer(
+                "Limits and names.",
+                shape(
+                    "What this service offers, and to whom.",
+                    {
+                        "keyNeeded": flag("Whether there are API keys."),
+                        "key": maybe(
+                            shape(
+                                "The caller's key.",
+                                {
+                                    "name": text("As in config.toml."),
+                                    "scopes": listed("What it may do.", {"type": "string"}),
+                                },
+                            )
+                        ),
+                        "directUploads": flag(
+                            "Whether POST /uploads leads to a bucket, past this service."
+                        ),
+                        "maxUploadBytes": whole("Of one picture."),
+                        "maxFiles": whole("In one POST /upload."),
+                        "maxUrls": whole("In one POST /process of JSON."),
+                        "maxWatched": whole("Jobs and batches over one WebSocket."),
+                        "maxZipEntries": whole("Pictures in one POST /zip."),
+                        "watermarks": listed("Names for watermark.asset.", {"type": "string"}),
+                        "fonts": listed("Names for text.font.", {"type": "string"}),
+                    },
+                ),
+            )
+        },
+        problems=["key_wrong"],
+    ),
     "GET /openapi.json": operation(
         "This document", answers={200: answer("OpenAPI 3.1.", _ANY_OBJECT)}
     ),

@@ -55,6 +55,9 @@ def problem_schema() -> dict[str, Any]:
     return {
         "type": "object",
         "description": "Why the request was refused (RFC 9457).",
+        # For pages that show failures: codes in words, and those that no other attempt can help.
+        "x-final": sorted(PICTURE_FAULTS),
+        "x-titles": {code: problem.title for code, problem in sorted(PROBLEMS.items())},
         "required": ["type", "title", "status", "detail", "requestId"],
         "properties": {
             "type": {

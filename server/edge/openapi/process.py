@@ -11,7 +11,15 @@ from server.edge.openapi.parts import (
     text,
     whole,
 )
-from server.edge.openapi.uploads import LATER, PICTURE, PREFER, PRESET, WORK
+from server.edge.openapi.uploads import (
+    CALLBACK,
+    CALLBACK_PROBLEMS,
+    LATER,
+    PICTURE,
+    PREFER,
+    PRESET,
+    WORK,
+)
 
 _URL = text("http:// or https://, on a public address and an allowed port.")
 _NAMED = {
@@ -26,6 +34,7 @@ _NAMED = {
         "preset": PRESET,
         "private": {"type": "boolean", "default": False},
         "expiresIn": whole("Seconds that the result is kept."),
+        "callbackUrl": CALLBACK,
     },
 }
 _LINE = {
@@ -58,8 +67,8 @@ OPERATIONS: dict[str, Operation] = {
         "Name pictures by URL or id",
         about="One picture is waited for like an upload; several are a batch. As"
         " `application/x-ndjson` a list of any length is read while it comes: options, preset,"
-        " private and expiresIn then stand in the query, bad lines are told and the others go on."
-        " A list that breaks off stops the batch it began.",
+        " private, expiresIn and callbackUrl then stand in the query, bad lines are told and the"
+        " others go on. A list that breaks off stops the batch it began.",
         parameters=[
             PREFER,
             in_query("preset", "Of a list.", PRESET),
@@ -71,6 +80,7 @@ OPERATIONS: dict[str, Operation] = {
             },
             in_query("private", "Of a list.", {"type": "boolean"}),
             in_query("expiresIn", "Of a list.", {"type": "integer"}),
+            in_query("callbackUrl", "Of a list.", CALLBACK),
         ],
         body={
             "application/json": {"schema": _NAMED},
@@ -91,6 +101,7 @@ OPERATIONS: dict[str, Operation] = {
             *("idempotency_in_progress", "idempotency_mismatch"),
             *("fetch_refused", "fetch_failed", "fetch_timeout", "fetch_too_large"),
             *("fetch_not_image", "source_gone"),
+            *CALLBACK_PROBLEMS,
             *(code for code in PICTURE if code != "not_an_image"),
             *WORK,
         ],

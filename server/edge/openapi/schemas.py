@@ -5,9 +5,13 @@ from typing import Any
 from pool import Recipe
 from server.edge.openapi.parts import Schema, flag, listed, maybe, number, ref, shape, text, whole
 from server.jobs.job import JobState
+from server.jobs.source import Source
+from server.jobs.trace import Part
 
 _STATES = [state.value for state in JobState]
 _TIME = {"format": "date-time"}
+_SOURCE_IMAGE = maybe(text("The picture whose original it is made from, if it is one."))
+_SOURCE = text("By which way the picture came in.", enum=[way.value for way in Source])
 
 VARIANT = shape(
     "One output file.",
@@ -86,6 +90,7 @@ JOB_DETAILS = shape(
         **_JOB,
         "recipe": ref("Recipe"),
         "digest": text("SHA-256 of the original."),
+        "source": _SOURCE,
         "queue": text("interactive, bulk, or ai where networks do the work."),
         "memoryEstimateBytes": whole("What it was foretold to take."),
         "timingsMs": {
@@ -93,6 +98,7 @@ JOB_DETAILS = shape(
             "description": "Milliseconds by stage.",
             "additionalProperties": {"type": "number"},
         },
+        "sourceImageId": _SOURCE_IMAGE,
         "attemptHistory": listed("What came of each attempt.", {"type": "string"}),
         "quarantined": flag("Whether it is kept aside until somebody tries it again."),
         "expiresIn": maybe(whole("Seconds after its end, if it was said.")),
@@ -106,7 +112,8 @@ RECORD = shape(
         **{name: _JOB[name] for name in _RECORDED},
         "status": text("How it ended.", enum=["completed", "failed", "cancelled"]),
         "client": text("Who brought it."),
-        "source": text("upload, url ...: the way it came."),
+        "source": _SOURCE,
+        "sourceImageId": _SOURCE_IMAGE,
         "createdAt": maybe(text("When it was accepted.", **_TIME)),
         "startedAt": maybe(text("When a worker took it.", **_TIME)),
         "finishedAt": maybe(text("When it ended.", **_TIME)),
@@ -171,7 +178,15 @@ BATCH_TAKEN = shape(
         ),
         "refused": listed(
             "Those that were not.",
-            shape("One of them.", {"name": text("Of its file."), "problem": ref("RefusedPicture")}),
+            shape(
+                "One of them.",
+                {
+                    "index": whole("Of the URL in imageUrls, from 0 on."),
+                    "name": text("Of its file."),
+                    "problem": ref("RefusedPicture"),
+                },
+                optional={"index"},
+            ),
         ),
     },
 )
@@ -185,6 +200,32 @@ REFUSED_PICTURE = shape(
     },
 )
 
+_HOP = shape(
+    "One part of the way.",
+    {
+        "name": text("What happens, such as body, admit, wait, decoding, settle."),
+        "part": text("Who is at work.", enum=[part.value for part in Part]),
+        "attempt": maybe(whole("Which attempt of the lanes, from 1.")),
+        "startMs": number("Since the first hop began."),
+        "durationMs": number("Until it ended."),
+        "message": {"description": "What was said; null where it is not remembered."},
+    },
+)
+TRACE = shape(
+    "The way of one picture.",
+    {
+        "jobId": text("Of this job."),
+        "status": text("Where it stands.", enum=_STATES),
+        "startedAt": maybe(text("When the first hop began.", **_TIME)),
+        "atMs": number("The same in milliseconds since 1970."),
+        "nowMs": number("The server's clock as it answered."),
+        "totalMs": number("From the first hop to the last."),
+        "attempts": whole("Of the lanes."),
+        "cached": _RESULT["cached"],
+        "hops": listed("In the order of time.", _HOP),
+    },
+)
+
 SCHEMAS: dict[str, Schema] = {
     "Batch": BATCH,
     "BatchTaken": BATCH_TAKEN,
@@ -195,6 +236,7 @@ SCHEMAS: dict[str, Schema] = {
     "Processing": PROCESSING,
     "Record": RECORD,
     "RefusedPicture": REFUSED_PICTURE,
+    "Trace": TRACE,
     "Variant": VARIANT,
 }
 

@@ -6,6 +6,11 @@ PREFER = in_header(
     "Prefer", "`respond-async`: answer 202 at once. `wait=N`: wait N seconds for the result."
 )
 PRESET = text("Name of a preset of the server, instead of options.")
+CALLBACK = text(
+    "Is told of the end by a webhook (Standard Webhooks 1.0): of the batch, else of the job.",
+    format="uri",
+)
+CALLBACK_PROBLEMS = ("callback_refused", "callbacks_full")
 LATER = {"Location": "Where its state is.", "Retry-After": "Seconds until it is worth asking."}
 # What a picture's own header, or its recipe, may be refused for before any work.
 PICTURE = (
@@ -30,6 +35,7 @@ _MULTIPART = {
         },
         "options": ref("Recipe"),
         "preset": PRESET,
+        "callbackUrl": CALLBACK,
     },
 }
 
@@ -43,6 +49,7 @@ OPERATIONS: dict[str, Operation] = {
             PREFER,
             in_query("name", "Of the file, with a raw body.", {"type": "string"}),
             in_query("preset", "With a raw body.", PRESET),
+            in_query("callbackUrl", "With a raw body.", CALLBACK),
             {
                 "name": "options",
                 "in": "query",
@@ -71,6 +78,7 @@ OPERATIONS: dict[str, Operation] = {
             *("too_large", "too_many_files", "batch_too_large", "unsupported_media_type"),
             *("bad_options", "presets_only", "queue_full", "disk_full"),
             *("archive_broken", "archive_unsafe", "entry_refused"),
+            *CALLBACK_PROBLEMS,
             *PICTURE,
             *WORK,
         ],

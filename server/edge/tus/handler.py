@@ -11,6 +11,7 @@ from server.config import Settings
 from server.edge.access.client import CALLER, client_of
 from server.edge.access.quota import Quotas
 from server.edge.body import Body
+from server.edge.callbacks import Callbacks
 from server.edge.form import Form
 from server.edge.keeping import keeping
 from server.edge.tus.headers import (
@@ -50,10 +51,17 @@ class TusHandler:
     """The way in for uploads that go on after a cut."""
 
     def __init__(
-        self, uploads: TusUploads, intake: Intake, settings: Settings, *, quotas: Quotas
+        self,
+        uploads: TusUploads,
+        intake: Intake,
+        settings: Settings,
+        *,
+        quotas: Quotas,
+        callbacks: Callbacks,
     ) -> None:
         self._uploads = uploads
         self._quotas = quotas
+        self._callbacks = callbacks
         self._intake = intake
         self._settings = settings
 
@@ -202,6 +210,7 @@ class TusHandler:
             expires_in_s=kept.expires_in_s,
             metadata=metadata,
             expires_ms=self._uploads.expires_ms(),
+            callback_url=await self._callbacks.asked(fields),
         )
 
     async def _find(self, request: web.Request, upload_id: str) -> Resumable:

@@ -15,7 +15,7 @@ EXTENSIONS = "creation,creation-with-upload,expiration,checksum,termination"
 ALGORITHMS = {"sha1": 20, "sha256": 32, "md5": 16}
 """Bytes of a digest by the name of its algorithm."""
 
-FIELDS = ("filename", "filetype", "options", "preset", "private", "expiresIn")
+FIELDS = ("filename", "filetype", "options", "preset", "private", "expiresIn", "callbackUrl")
 # What Uppy and others send beside these; the bytes tell the type, and a name is no path.
 _UNUSED = ("filetype", "name", "type", "relativePath")
 

@@ -16,6 +16,7 @@ from server.config.sections import ArchiveSettings, UploadSettings
 from server.intake.archive.entries import Archive, Entry, looks_like_zip, opened, reading
 from server.intake.file_name import clean_name
 from server.intake.upload import Refused, Upload
+from server.jobs.source import Source
 from server.refusals import ArchiveUnsafe, EntryRefused, NoFile, TooLarge, TooManyFiles
 
 ZIP_TYPES = ("application/zip", "application/x-zip-compressed")
@@ -41,7 +42,7 @@ class Archives:
 
         Raises ArchiveBroken, ArchiveUnsafe, NoFile, TooManyFiles for the archive as a whole.
         """
-        with self.upload.workdir() as folder:
+        async with self.upload.workdir() as folder:
             path = folder / "archive"
             await self._save(path, chunks)
             async with AsyncExitStack() as stack:
@@ -92,7 +93,7 @@ class Archives:
             self._refuse_entry(entry)
             file = await asyncio.to_thread(archive.open, entry)
             with file:
-                await self.upload.receive(name, _unpacked(entry, file))
+                await self.upload.receive(name, _unpacked(entry, file), source=Source.ZIP)
         except (EntryRefused, TooLarge) as refusal:
             self.upload.refused.append(Refused(name, refusal))
 

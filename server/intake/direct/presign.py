@@ -18,6 +18,7 @@ from server.config.storing import PresignSettings
 from server.intake.upload import Intake, Upload
 from server.jobs.direct import Agreement, DirectUpload, DirectUploads, ended, is_final
 from server.jobs.job import iso, new_job_id
+from server.jobs.source import Source
 from server.refusals import (
     AlreadyUploaded,
     NotFound,
@@ -189,7 +190,7 @@ class Presign:
         agreed = upload.agreed
         recipe = parse_recipe(orjson.loads(agreed.recipe))
         async with self._intake.upload() as taken:
-            await taken.receive(agreed.name, self._bounded(agreed, chunks))
+            await taken.receive(agreed.name, self._bounded(agreed, chunks), source=_source(agreed))
             _raise_refused(taken)
             self._compare(agreed, taken)
             taken.check(recipe)
@@ -205,6 +206,7 @@ class Presign:
             private=upload.agreed.private,
             expires_in_s=upload.agreed.keep_s,
             brought=(upload.upload_id, upload.token),
+            callback_url=upload.agreed.callback_url,
         )
         return job_id
 
@@ -271,6 +273,12 @@ def _headers(agreed: Agreement, kind: str) -> dict[str, str]:
 def _raise_refused(taken: Upload) -> None:
     if taken.refused:
         raise taken.refused[0].refusal
+
+
+def _source(agreed: Agreement) -> Source:
+    """What others dropped lies where they put it."""
+    is_dropped = agreed.key and not agreed.key.startswith(INCOMING)
+    return Source.EVENT if is_dropped else Source.PRESIGNED
 
 
 def _unknown(upload_id: str) -> NotFound:

@@ -7,6 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from server.config.sections import FetchSettings
 from server.intake.arriving import arrival, misfit
 from server.intake.fetch.download import Download, Downloader, Validators
 from server.intake.fetch.faults import FetchFailed
+from server.intake.passing import Passing
 from server.intake.upload import Intake, refused
 from server.jobs.job import Job, JobState
 from server.jobs.queue import Arrival, JobQueue
@@ -76,10 +78,15 @@ class JobFetcher:
     async def _carry(self, job: Job, abide: Abide) -> None:
         # A name of this attempt alone: nothing that another node does can be taken for it.
         attempt = f"{job.job_id}.{job.token}"
-        spooled, found = await self._bring(job, attempt, abide)
+        passing = Passing(None)
+        spooled, found = await self._bring(job, attempt, abide, passing)
+        passing.spooled()
         try:
             one = await self._arrival(job, spooled)
+            passing.probed()
+            passing.storing()
             await self._intake.storage.put(one.original_key, spooled.path)
+            one = replace(one, came=passing.text())
         except Exception:
             self._intake.spool.discard(attempt)
             raise
@@ -103,37 +110,37 @@ class JobFetcher:
         return arrival(spooled, header, recipe, kin, limits.engines)
 
     async def _bring(
-        self, job: Job, attempt: str, abide: Abide
+        self, job: Job, attempt: str, abide: Abide, passing: Passing
     ) -> tuple[Spooled, Remembered | None]:
         """The picture in the spool, and what to remember of its URL."""
         if job.source_image_id is not None:
             return await self._of_image(job, attempt), None
         recalled = await self._urls.recall(job)
         if recalled is None:
-            return await self._download(job, attempt, abide)
+            return await self._download(job, attempt, abide, passing)
         found, key = recalled
         is_fresh = found.at_ms + self._settings.cache_s * 1000 > time.time() * 1000
         if not is_fresh:
             known = Validators(found.etag, found.modified)
-            download = await abide(job, self._fetch(job, attempt, known))
+            download = await abide(job, self._fetch(job, attempt, known, passing))
             if download.spooled is not None:
                 return download.spooled, self._remembered(download)
         try:
             spooled = await self._reuse(job, attempt, key, found.digest)
         except FileNotFoundError:  # it expired just now
-            return await self._download(job, attempt, abide)
+            return await self._download(job, attempt, abide, passing)
         return spooled, None if is_fresh else found  # which is of now, then
 
     async def _download(
-        self, job: Job, attempt: str, abide: Abide
+        self, job: Job, attempt: str, abide: Abide, passing: Passing
     ) -> tuple[Spooled, Remembered | None]:
-        download = await abide(job, self._fetch(job, attempt, _NOTHING))
+        download = await abide(job, self._fetch(job, attempt, _NOTHING, passing))
         assert download.spooled is not None  # nothing was known
         return download.spooled, self._remembered(download)
 
-    async def _fetch(self, job: Job, attempt: str, known: Validators) -> Download:
+    async def _fetch(self, job: Job, attempt: str, known: Validators, passing: Passing) -> Download:
         async def receive(chunks: AsyncIterator[bytes]) -> Spooled:
-            return await self._intake.spool.receive(attempt, job.name, chunks)
+            return await self._intake.spool.receive(attempt, job.name, passing.watched(chunks))
 
         return await self._downloader.fetch(job.source_url or "", receive, known)
 

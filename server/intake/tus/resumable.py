@@ -38,6 +38,7 @@ class Resumable:
     metadata: str
     """Upload-Metadata as the client wrote it, which wants it back."""
     expires_ms: int
+    callback_url: str = ""
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:

@@ -18,6 +18,7 @@ from server.intake.tus.turns import Turn, Turns
 from server.intake.tus.writing import Checksum, Writing
 from server.intake.upload import Intake
 from server.jobs.job import Job, JobState
+from server.jobs.source import Source
 from server.refusals import (
     BadOptions,
     ChecksumMismatch,
@@ -161,7 +162,7 @@ class TusUploads:
         path = self._shelf.data_path(upload.upload_id)
         recipe = parse_recipe(orjson.loads(upload.recipe))
         async with self._intake.upload() as one:
-            await one.adopt(upload.upload_id, upload.name, path)
+            await one.adopt(upload.upload_id, upload.name, path, source=Source.TUS)
             try:
                 one.check(recipe)
             except BadOptions as error:  # an asset is gone since the upload began
@@ -174,6 +175,7 @@ class TusUploads:
                 as_batch=False,
                 private=upload.private,
                 expires_in_s=upload.expires_in_s,
+                callback_url=upload.callback_url,
             )
 
     async def _take_all(self, writing: Writing, turn: Turn, chunks: AsyncIterator[bytes]) -> None:

@@ -1,10 +1,10 @@
 -- Let jobs in, all of them or none: hashes, waiting list, ring, counters, batch, events, wake. One
 -- whose result exists is completed here; one like a job that is under way joins it.
 -- Keys: job:*, batch:*, blob:*, result:*, made:*, followers:*, trash, expiry, waiting:*, ring:*,
--- served:*, unsettled, once:*, upload:*, pending:*, queue; channels events:*, wake.
+-- served:*, unsettled, once:*, upload:*, pending:*, queue, and those of outbox; channels events:*, wake.
 -- ARGV: the most jobs that may wait; the most bytes beyond that (0: none);
 -- JSON {class, client, batch, jobs: [{id, fields}], most_unsettled, once,
--- brought: {id, token}}.
+-- brought: {id, token}, callback: URL or ''}.
 -- Returns {1, 0, 0, 0, ids that were completed at once}, or
 -- {0, depth, bytes that wait, milliseconds until there may be room, {}}, or {-1, 0, 0, 0, {}}: jobs
 -- were admitted under this Idempotency-Key, or {-2, unsettled jobs, 0, milliseconds, {}}: of this
@@ -13,6 +13,7 @@ local limit, spool_limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local request = cjson.decode(ARGV[3])
 local batch = request.batch ~= cjson.null and request.batch or nil
 local once = request.once ~= cjson.null and request.once or nil
+local callback = request.callback ~= '' and request.callback or nil -- of the batch, else of each job
 
 local function cached()
   local ids = {}
@@ -52,6 +53,7 @@ for index, arrival in ipairs(request.jobs) do
   local job = { id = arrival.id, class = request.class, client = request.client, batch = batch,
     created = created, revision = '0' }
   note(job, arrival.fields)
+  if not batch then job.callback = callback end
   jobs[index], bytes = job, bytes + tonumber(job.original_bytes)
 end
 
@@ -76,17 +78,20 @@ end
 if batch then
   redis.call('HSET', BATCH .. batch, 'id', batch, 'client', request.client, 'total', #jobs,
     'revision', 0, 'created', created)
+  if callback then redis.call('HSET', BATCH .. batch, 'callback', callback) end
 end
 for index, job in ipairs(jobs) do
   redis.call('HSET', JOB .. job.id, 'id', job.id, 'class', job.class, 'client', job.client,
-    'created', created, 'revision', 0, unpack(request.jobs[index].fields))
+    'created', created, 'ticks', tenth(), 'revision', 0, unpack(request.jobs[index].fields))
   if batch then
     redis.call('HSET', JOB .. job.id, 'batch', batch)
     redis.call('RPUSH', BATCH .. batch .. BATCH_JOBS, job.id)
+  elseif callback then
+    redis.call('HSET', JOB .. job.id, 'callback', callback)
   end
   arrive(job)
 end
 if once then keep_promise(once) end
 redis.call('HINCRBY', QUEUE, 'admitted', #jobs)
-redis.call('PUBLISH', WAKE, #jobs)
+redis.call('PUBLISH', WAKE, 'lanes')
 return { 1, 0, 0, 0, cached() }

@@ -3,12 +3,13 @@
 -- Keys: job:*, batch:*, open, waiting:*, ring:*, served:*, unsettled, once:*,
 -- queue; channels events:*, wake.
 -- ARGV: the most URLs that may wait; JSON {class, client, batch, recipe, is_open, shared: flat
--- fields of all jobs, jobs: [{id, flat fields}], most_unsettled, once}.
+-- fields of all jobs, jobs: [{id, flat fields}], most_unsettled, once, callback: URL or ''}.
 -- Returns {1, 0}, or {0, URLs that wait}, or {-4, 0}: the batch was closed meanwhile, or what
 -- refused_at_the_door says.
 local limit, request = tonumber(ARGV[1]), cjson.decode(ARGV[2])
 local class, client, arriving = request.class, request.client, #request.jobs
 local batch = request.batch ~= cjson.null and request.batch or nil
+local callback = request.callback ~= '' and request.callback or nil -- of the batch, else of each job
 
 if redis.call('EXISTS', JOB .. request.jobs[1][1]) == 1 then return { 1, 0 } end -- sent twice
 
@@ -36,6 +37,7 @@ if batch then
   if redis.call('HSETNX', BATCH .. batch, 'id', batch) == 1 then
     redis.call('HSET', BATCH .. batch, 'client', client, 'total', 0, 'revision', 0, 'created', created,
       'recipe', request.recipe)
+    if callback then redis.call('HSET', BATCH .. batch, 'callback', callback) end
   end
   redis.call('PERSIST', BATCH .. batch) -- all that came before may have ended
   redis.call('PERSIST', BATCH .. batch .. BATCH_JOBS)
@@ -45,6 +47,8 @@ if batch then
     redis.call('HSET', BATCH .. batch, 'open', 1)
     redis.call('ZADD', OPEN, created, batch)
   end
+elseif callback then
+  append(common, { 'callback', callback })
 end
 
 -- As line_up does for one.
@@ -64,5 +68,5 @@ count_unsettled(client, arriving)
 if once then keep_promise(once) end
 redis.call('HINCRBY', QUEUE, 'admitted', arriving)
 if batch then tell_batch(batch) end
-redis.call('PUBLISH', WAKE, arriving)
+redis.call('PUBLISH', WAKE, 'fetchers')
 return { 1, 0 }

@@ -1,4 +1,4 @@
--- All URLs of a batch have been read, or it is stopped. Keys: batch:*, open; channel events:*.
+-- All URLs of a batch have been read, or it is stopped. Keys: batch:*, open, and those of outbox; channel events:*.
 -- ARGV: id.
 local id = ARGV[1]
 redis.call('ZREM', OPEN, id)

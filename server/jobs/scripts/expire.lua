@@ -1,6 +1,6 @@
 -- End the time of settled jobs and of originals that are due.
 -- Keys: expiry, expiry:originals, job:*, batch:*, failed, queue:dead, blob:*, made:*, result:*, trash;
--- channels events:*.
+-- and those of outbox; channels events:*, gone.
 -- ARGV: at most how many of each. Returns how many there were.
 local now = whole(now_ms())
 local function due(set)

@@ -1,7 +1,7 @@
 -- A URL's picture has come and lies in the storage: the job leaves the fetchers' line and arrives
 -- like any other (see arrive in same.lua).
 -- Keys: job:*, batch:*, queue, queue:{class}, blob:*, result:*, made:*, followers:*, trash, expiry,
--- fetched:*, waiting:*, ring:*, served:*, and those of remove; channels events:*, wake.
+-- fetched:*, waiting:*, ring:*, served:*, and those of remove and outbox; channels events:*, wake.
 -- ARGV: id; fencing token; the class it goes on in; JSON of its flat fields, original_key among
 -- them; digest of the URL or ''; milliseconds to remember what the URL led to; JSON of that, flat.
 -- Returns the state the job is in now; 'stale' when it is no longer this token's: then, and when it
@@ -26,7 +26,8 @@ if job.cancel then
   return 'cancelled'
 end
 -- The attempts of the lanes are counted from here.
-append(fields, { 'class', class, 'fetches', job.attempts, 'attempts', 0 })
+append(fields, { 'class', class, 'fetches', job.attempts, 'attempts', 0,
+  'arrived', whole(now_ms()), 'ticks', tenth() })
 note(job, fields)
 redis.call('HSET', JOB .. id, unpack(fields))
 arrive(job)

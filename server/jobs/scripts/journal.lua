@@ -1,7 +1,7 @@
 -- What has become of a job, for the records: an entry carries all that they keep, since the job's
 -- hash may be gone when it is read. Called by `move` alone, so that no end is left out.
 
-local RECORDED = { 'id', 'revision', 'batch', 'client', 'source', 'name', 'original_bytes',
+local RECORDED = { 'id', 'revision', 'batch', 'client', 'source', 'image', 'name', 'original_bytes',
   'original_format', 'width', 'height', 'digest', 'recipe', 'private', 'cached', 'error_code',
   'error_detail', 'dead', 'attempts', 'losses', 'history', 'created', 'started', 'settled',
   'timings' }

@@ -3,6 +3,7 @@
 -- storage is never used for a second time: what lies in the trash can come back to no one.
 
 local DAY_MS = 86400000
+local leave_picture, take_derived_away -- in derived.lua
 
 local function throw_away(kind, what)
   redis.call('ZADD', TRASH, whole(now_ms()), kind .. ' ' .. what)
@@ -47,6 +48,16 @@ local function keep_batch(id, forgotten)
   if not of_batch[1] or unsettled > 0 then return end
   redis.call('PEXPIREAT', BATCH .. id, forgotten)
   redis.call('PEXPIREAT', BATCH .. id .. BATCH_JOBS, forgotten)
+  announce_batch(id)
+end
+
+-- What was made of a picture on first ask goes when that picture goes, and its hold of the original
+-- when the picture's does.
+local function due_with_picture(id, now)
+  local result_due = tonumber(redis.call('ZSCORE', EXPIRY, id) or now)
+  local key = redis.call('HGET', JOB .. id, 'original_key')
+  if not key or key == '' then return result_due, now end
+  return result_due, tonumber(redis.call('ZSCORE', ORIGINALS, id) or result_due)
 end
 
 -- A settled job is kept for a while; its original may go sooner or later than its result.
@@ -54,11 +65,13 @@ local function keep(job)
   local result_ms = keep_ms(job)
   local original_ms = math.min(KEEP_ORIGINAL_MS, tonumber(job.expires or KEEP_ORIGINAL_MS))
   local now = now_ms()
-  redis.call('ZADD', EXPIRY, whole(now + result_ms), job.id)
-  if original_ms ~= result_ms and job.original_key ~= '' then
-    redis.call('ZADD', ORIGINALS, whole(now + original_ms), job.id)
+  local result_due, original_due = now + result_ms, now + original_ms
+  if job.of then result_due, original_due = due_with_picture(job.of, now) end
+  redis.call('ZADD', EXPIRY, whole(result_due), job.id)
+  if original_due ~= result_due and job.original_key ~= '' then
+    redis.call('ZADD', ORIGINALS, whole(original_due), job.id)
   end
-  if job.batch then
+  if job.batch and job.batch ~= quiet_batch then
     keep_batch(job.batch, whole(now + result_ms + math.min(result_ms, DAY_MS)))
   end
 end
@@ -84,9 +97,13 @@ local function expire(job, with_original)
   redis.call('ZREM', EXPIRY, job.id)
   if MOVES[job.status].expired then
     if job.dead then redis.call('XDEL', DEAD, job.dead) end
+    local was_shown = job.status == 'completed'
     release_result(job)
     leave_forgotten_batch(job)
     move(job, 'expired', { 'variants', '[]' })
+    if was_shown then redis.call('PUBLISH', GONE, job.id) end
+    leave_picture(job)
+    take_derived_away(job)
   end
   if with_original or not redis.call('ZSCORE', ORIGINALS, job.id) then release_original(job) end
   forget_later(job)

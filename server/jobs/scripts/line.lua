@@ -61,6 +61,6 @@ local function lease(job, node, stage)
   redis.call('HINCRBY', JOB .. job.id, 'token', 1)
   redis.call('HDEL', JOB .. job.id, 'cancel')
   move(job, 'processing', { 'entry', entry, 'node', node, 'started', whole(now_ms()),
-    'stage', stage, 'progress', 0 })
+    'stage', stage, 'progress', 0, 'ticks', (job.ticks or '0'):sub(1, 1) .. tenth() })
   return cjson.encode(with_recipe(read(JOB .. job.id)))
 end

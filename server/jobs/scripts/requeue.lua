@@ -1,8 +1,8 @@
 -- Give a job back to the queue: at the front of its client's list, or after a delay. One that was
 -- asked to stop meanwhile is cancelled instead.
 -- Keys: job:*, batch:*, queue, queue:{class}, delayed, expiry, result:*, followers:*, waiting:*,
--- ring:*, served:*, and those of remove; channels events:*, wake.
--- ARGV: id; fencing token; delay in milliseconds; blame: attempt, loss or none; the reason.
+-- ring:*, served:*, and those of remove and outbox; channels events:*, wake.
+-- ARGV: id; fencing token; delay in milliseconds; blame: attempt, loss or none; the reason; the lane.
 -- Returns 'requeued', 'cancelled', or 'stale' when the job is no longer this token's.
 local id, token, delay, blame, reason = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local HISTORY_MOST = 50
@@ -25,6 +25,8 @@ if delay > 0 then
 else
   line_up(job, true)
 end
-move(job, 'queued', { 'stage', 'queued', 'progress', 0, 'history', cjson.encode(history) })
+local lane = is_unfetched(job) and 'fetch' or ARGV[6] or ''
+move(job, 'queued', { 'stage', 'queued', 'progress', 0, 'history', cjson.encode(history),
+  'tries', with_try(job, whole(now_ms()), lane, reason) })
 redis.call('PUBLISH', WAKE, 1)
 return 'requeued'

@@ -14,8 +14,14 @@ leave_forgotten_batch(job)
 if job.batch then
   redis.call('PERSIST', BATCH .. job.batch)
   redis.call('PERSIST', BATCH .. job.batch .. BATCH_JOBS)
+  reopen_batch(job.batch)
 end
-for _, name in ipairs({ 'dead', 'error_code', 'error_detail', 'settled', 'losses', 'cancel' }) do
+if job.settled then
+  local tries = with_try(job, job.settled, is_unfetched(job) and 'fetch' or '', job.error_code or '')
+  redis.call('HSET', JOB .. job.id, 'tries', tries)
+  job.tries = tries
+end
+for _, name in ipairs({ 'dead', 'error_code', 'error_detail', 'settled', 'losses', 'cancel', 'work' }) do
   redis.call('HDEL', JOB .. job.id, name)
   job[name] = nil
 end

@@ -86,7 +86,7 @@ local function finish(job, to, fields, at_fault)
   bring(job, to, fields)
   if at_fault then release_original(job) end
   keep(job)
-  redis.call('HINCRBY', QUEUE, to, 1)
+  add(QUEUE, to, 1)
 
   if to == 'cancelled' then
     -- The first one leads the others then, but no interactive one shall wait behind bulk.

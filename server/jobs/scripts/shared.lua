@@ -7,6 +7,12 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- The digit that now_ms() leaves out: the tenth of the millisecond. A job's `ticks` are those of
+-- created (or, of a fetched one, arrived), started and settled, for who looks at it closely.
+local function tenth()
+  return tostring(math.floor(redis.call('TIME')[2] / 100) % 10)
+end
+
 local function whole(number)
   return string.format('%.0f', number)
 end
@@ -83,10 +89,15 @@ local function picture(job)
   return cjson.encode(job)
 end
 
+local unwatched = {} -- of a script that moves many jobs: those of which nobody would hear
+
 local function tell(id)
+  if unwatched[id] then return end
   local job = read(JOB .. id)
-  job.recipe = nil -- no watcher needs it
-  redis.call('PUBLISH', EVENTS .. id, picture(job))
+  for _, name in ipairs({ 'recipe', 'came', 'work', 'tries', 'ticks' }) do job[name] = nil end -- no watcher needs them
+  local text = picture(job)
+  redis.call('PUBLISH', EVENTS .. id, text)
+  return text
 end
 
 local quiet_batch -- a batch of which is told once, at the end of a script that moves many of its jobs
@@ -97,32 +108,53 @@ local function tell_batch(id)
   redis.call('PUBLISH', EVENTS .. id, cjson.encode(read(BATCH .. id)))
 end
 
--- Write fields (a flat list) into a job, grow its revision, tell its watchers.
+-- Write fields (a flat list) into a job, grow its revision, tell its watchers. Returns both.
 local function change(id, fields)
   redis.call('HSET', JOB .. id, unpack(fields))
-  redis.call('HINCRBY', JOB .. id, 'revision', 1)
-  tell(id)
+  local revision = redis.call('HINCRBY', JOB .. id, 'revision', 1)
+  return revision, tell(id)
 end
 
--- Of each client, for its quota; whoever has none is forgotten.
+local announce -- the webhooks of a move: outbox.lua
+
+local tallies -- of a script that moves many jobs: what counters grow by, written once at its end
+
+-- Let a counter grow. UNSETTLED is one of each client, for its quota; whoever has none is forgotten.
+local function add(key, field, by)
+  if tallies then
+    local name = key .. ' ' .. field -- no key has a space
+    tallies[name] = (tallies[name] or 0) + by
+    return
+  end
+  local sum = redis.call('HINCRBY', key, field, by)
+  if key == UNSETTLED and sum <= 0 then redis.call('HDEL', UNSETTLED, field) end
+end
+
+local function write_tallies()
+  local all = tallies
+  tallies = nil
+  for name, by in pairs(all) do
+    local key, field = string.match(name, '^(%S+) (.*)$')
+    if by ~= 0 then add(key, field, by) end
+  end
+end
+
 local function count_unsettled(client, by)
-  if redis.call('HINCRBY', UNSETTLED, client, by) <= 0 then redis.call('HDEL', UNSETTLED, client) end
+  add(UNSETTLED, client, by)
 end
 
 -- Followers are no work: they stand in a counter of their own.
 local function count(job, state, by)
   if state == 'queued' or state == 'processing' then count_unsettled(job.client, by) end
   if follows(job) then
-    if state == 'queued' or state == 'processing' then
-      redis.call('HINCRBY', QUEUE, 'following', by)
-    end
+    if state == 'queued' or state == 'processing' then add(QUEUE, 'following', by) end
   elseif state == 'queued' then
-    redis.call('HINCRBY', QUEUE, WAITING .. job.class, by)
-    redis.call('HINCRBY', QUEUE, 'waiting_bytes', by * tonumber(job.original_bytes or 0))
+    add(QUEUE, WAITING .. job.class, by)
+    add(QUEUE, 'waiting_bytes', by * tonumber(job.original_bytes or 0))
   elseif state == 'processing' then
-    redis.call('HINCRBY', QUEUE, 'processing', by)
+    add(QUEUE, 'processing', by)
   end
-  if job.batch then redis.call('HINCRBY', BATCH .. job.batch, state, by) end
+  if job.batch then add(BATCH .. job.batch, state, by) end
 end
 
 local function each_follower(job, act)
@@ -131,6 +163,12 @@ local function each_follower(job, act)
     local follower = read(JOB .. id)
     if follower then act(follower) end
   end
+end
+
+-- One line for those who watch the whole service; costs a few microseconds where nobody does.
+local function tell_move(job, from, to)
+  redis.call('PUBLISH', MOVED, table.concat({ job.id, from or '-', to, job.class, job.node or '-',
+    to == 'failed' and job.error_code or '-' }, ' '))
 end
 
 -- Take a job from its state to another, with all that depends on it; one without a state is new.
@@ -147,7 +185,9 @@ local function move(job, to, fields)
   count(job, to, 1)
   if to == 'failed' then redis.call('ZADD', FAILED, whole(now_ms()), job.id) end
   if from == 'failed' then redis.call('ZREM', FAILED, job.id) end
-  change(job.id, fields)
+  local revision, text = change(job.id, fields)
+  announce(job, to, revision, text)
+  tell_move(job, from, to)
   journal(job.id, from, to, to == 'expired' and variants or job.variants)
   if job.batch and from then tell_batch(job.batch) end
   if to == 'queued' or to == 'processing' then
@@ -176,6 +216,15 @@ local function line_up(job, at_front)
     local served = tonumber(redis.call('HGET', SERVED .. job.class, job.client) or 0)
     redis.call('HSET', JOB .. job.id, 'ticket', whole(served + length))
   end
+end
+
+-- An attempt that did not end its job, for who looks how the job went; only the newest few.
+local TRIES_MOST = 8
+local function with_try(job, ended, lane, reason)
+  local tries = cjson.decode(job.tries or '[]')
+  table.insert(tries, { tonumber(job.started or ended), tonumber(ended), lane, reason })
+  if #tries > TRIES_MOST then table.remove(tries, 1) end
+  return cjson.encode(tries)
 end
 
 -- Give up the lease: acknowledged and deleted together, or the stream would grow for ever.
