@@ -19,6 +19,7 @@ export class Connection extends EventTarget {
   retryAt = /** @type {number | null} */ (null);
 
   #url;
+  #protocols;
   /** @type {WebSocket | null} */
   #socket = null;
   #failures = 0;
@@ -26,10 +27,11 @@ export class Connection extends EventTarget {
   /** @type {AbortController | null} */
   #listening = null;
 
-  /** @param {string} url ws: or wss: */
-  constructor(url) {
+  /** @param {string} url ws: or wss: @param {() => string[]} [protocols] asked at each attempt */
+  constructor(url, protocols = () => []) {
     super();
     this.#url = url;
+    this.#protocols = protocols;
   }
 
   open() {
@@ -46,9 +48,9 @@ export class Connection extends EventTarget {
     this.#become("closed");
   }
 
-  /** Give up a socket that has gone silent and make a new one. */
+  /** Give up a socket that has gone silent, or is another's by now, and make a new one. */
   renew() {
-    if (this.state !== "open") return;
+    if (this.state === "closed") return;
     this.#drop();
     this.#attempt();
   }
@@ -63,7 +65,7 @@ export class Connection extends EventTarget {
 
   #attempt() {
     clearTimeout(this.#timer);
-    const socket = new WebSocket(this.#url);
+    const socket = new WebSocket(this.#url, this.#protocols());
     this.#socket = socket;
     this.#become("connecting");
     // A listener asks first whether its socket is still ours: a dropped one may speak late.

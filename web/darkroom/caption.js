@@ -3,18 +3,24 @@
 
 import { formatBytes, formatChange, formatExactly, formatPercent, formatSeconds, formatSize } from "../format.js";
 import { text } from "../texts.js";
-import { resultOf } from "./picture.js";
+import { bytesBefore, resultOf } from "./picture.js";
 
 /** @typedef {import("./picture.js").Picture} Picture */
 
-/** @param {Picture} picture @param {number} now ms since the epoch */
-export function stageOf(picture, now) {
+/**
+ * @param {Picture} picture
+ * @param {number} now ms since the epoch
+ * @param {number | null} networkSeconds that the networks of its recipe take in all
+ */
+export function stageOf(picture, now, networkSeconds = null) {
   const { phase, pause, job } = picture;
   if (pause) {
     const seconds = Math.max(1, Math.ceil((pause.until - now) / 1000));
     return text(pause.reason === "busy" ? "stage.busy" : "stage.unreachable", { seconds });
   }
+  if (phase === "uploading" && picture.url) return text("stage.asking");
   if (phase !== "developing") return text(PHASE_TEXTS[phase]);
+  if (job?.stage && networkSeconds && NETWORK_STAGES.includes(job.stage)) return networked(job, networkSeconds);
   if (job?.stage && job.stage !== "queued") return text(STAGE_TEXTS[job.stage]);
   return queued(job);
 }
@@ -23,18 +29,28 @@ export function stageOf(picture, now) {
 const PHASE_TEXTS = {
   waiting: "stage.waiting",
   paused: "stage.waiting",
+  held: "stage.held",
   uploading: "stage.uploading",
   done: "stage.done",
   failed: "stage.failed",
 };
 
-/** @type {Record<"decoding" | "processing" | "encoding" | "storing", import("../texts.js").TextKey>} */
+/** A worker decodes as the network asks for more. */
+const NETWORK_STAGES = ["decoding", "processing"];
+
+/** @type {Record<"fetching" | "decoding" | "processing" | "encoding" | "storing", import("../texts.js").TextKey>} */
 const STAGE_TEXTS = {
+  fetching: "stage.fetching",
   decoding: "stage.decoding",
   processing: "stage.processing",
   encoding: "stage.encoding",
   storing: "stage.storing",
 };
+
+/** Networks take their time: how much of it is left. @param {NonNullable<Picture["job"]>} job @param {number} seconds */
+function networked({ progress = 0 }, seconds) {
+  return text("stage.network", { eta: formatSeconds(seconds * (1 - progress / 100)) });
+}
 
 /** @param {Picture["job"]} job */
 function queued(job) {
@@ -45,8 +61,10 @@ function queued(job) {
 }
 
 /** The percent of what goes on now, empty where nothing is counted. @param {Picture} picture */
-export function percentOf({ phase, uploadPercent, job }) {
-  if (phase === "uploading") return formatPercent(uploadPercent);
+export function percentOf({ phase, file, uploadPercent, job }) {
+  if (file && (phase === "uploading" || ((phase === "held" || phase === "paused") && uploadPercent))) {
+    return formatPercent(uploadPercent);
+  }
   if (phase === "developing" && job?.progress) return formatPercent(job.progress);
   return "";
 }
@@ -55,7 +73,7 @@ export function percentOf({ phase, uploadPercent, job }) {
 export function changeOf(picture) {
   const result = resultOf(picture);
   if (!result) return null;
-  const before = picture.file.size;
+  const before = bytesBefore(picture) ?? 0;
   const percent = formatChange(before, result.bytes);
   const isSmaller = result.bytes <= before;
   return {
@@ -74,9 +92,14 @@ export function changeOf(picture) {
 export function dimensionsOf(picture) {
   const original = picture.job?.original;
   const result = resultOf(picture);
-  if (!result) return original ? described(original) : formatBytes(picture.file.size);
-  if (!original) return described(result);
+  if (!result) return original?.width ? described(original) : sourceOf(picture);
+  if (!original?.width) return described(result);
   return text("card.sizes", { before: described(original), after: described(result) });
+}
+
+/** What is known before the server has looked at it. @param {Picture} picture */
+function sourceOf({ file, url }) {
+  return file ? formatBytes(file.size) : new URL(String(url)).host;
 }
 
 /** @param {{width: number, height: number, format: string}} picture */
@@ -108,7 +131,12 @@ export function faultText({ code, title, detail }) {
     return { title: text("fault.unreachable"), detail: text("fault.unreachableDetail") };
   }
   const fallback = text(FAULT_TEXTS[code] ?? "fault.unknown");
-  return { title: title || fallback, detail: detail || (title ? "" : text("fault.status")) };
+  return { title: title || fallback, detail: sentence(detail) || (title ? "" : text("fault.status")) };
+}
+
+/** @param {string} words */
+function sentence(words) {
+  return words.replace(/^[a-z]/, (letter) => letter.toUpperCase());
 }
 
 /** Ends that have no error to tell. @type {Record<string, import("../texts.js").TextKey>} */

@@ -72,7 +72,7 @@ export function requestOf(options) {
 
 /** Whether both ask for the same, in whatever order. @param {Options} one @param {Options} other */
 export function isSame(one, other) {
-  return JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
+  return one === other || JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
 }
 
 /** @param {Options | undefined} options @param {string[]} names */

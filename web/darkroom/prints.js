@@ -3,10 +3,11 @@
 
 import { stylesheet } from "../elements/stylesheet.js";
 
-const NEW_CARDS_A_FRAME = 8;
+const NEW_CARDS_A_FRAME = 40; // empty ones: a card fills itself when it comes near the window
+const NEAR = "100% 0px"; // a window's height above and below
 const COUNTDOWN_MS = 500;
 const FETCH_AGAIN_MS = 2000;
-const STYLES = ["picture-card", "before-after", "picture-viewer"];
+const STYLES = ["picture-card", "before-after", "picture-viewer", "copy-menu"];
 
 /** @typedef {import("./picture.js").Picture} Picture */
 /** @typedef {import("../elements/picture-card.js").PictureCard} PictureCard */
@@ -18,11 +19,14 @@ export class Prints {
   #cards = new Map();
   /** @type {Map<string, Picture>} shown at the next frame */
   #changed = new Map();
+  /** @type {Map<string, string>} what a new card is hung before, by key */
+  #places = new Map();
   #frame = 0;
+  #near = new IntersectionObserver((seen) => this.#wake(seen), { rootMargin: NEAR });
 
   /**
    * @param {Element} list
-   * @param {{absolute: PictureCard["absolute"], curlFor: PictureCard["curlFor"], afterShowing: () => void}} settings
+   * @param {{absolute: PictureCard["absolute"], secondsFor: PictureCard["secondsFor"], afterShowing: () => void}} settings
    */
   constructor(list, settings) {
     this.#list = list;
@@ -32,9 +36,12 @@ export class Prints {
   /** Fetch the code of the cards: not with the page, so that it opens sooner, but at its first use. */
   async prepare() {
     try {
-      await Promise.all(STYLES.map(stylesheet));
-      await import("../elements/picture-card.js");
-      await import("../elements/picture-viewer.js");
+      await Promise.all([
+        ...STYLES.map(stylesheet),
+        import("../elements/picture-card.js"),
+        import("../elements/picture-viewer.js"),
+        import("../elements/copy-menu.js"),
+      ]);
       if (this.#changed.size) this.#schedule();
     } catch {
       setTimeout(() => this.prepare(), FETCH_AGAIN_MS); // no server just now; it will be back
@@ -47,6 +54,12 @@ export class Prints {
     this.#schedule();
   }
 
+  /** Back among the others. @param {Picture} picture @param {string | null} before the key of the next */
+  restore(picture, before) {
+    if (before) this.#places.set(picture.key, before);
+    this.show(picture);
+  }
+
   /** @param {Picture} picture */
   remove({ key }) {
     this.#changed.delete(key);
@@ -54,6 +67,7 @@ export class Prints {
     this.#cards.delete(key);
     const item = card?.parentElement;
     if (item?.contains(document.activeElement)) focusBeside(item);
+    if (item) this.#near.unobserve(item);
     item?.remove();
     this.#schedule();
   }
@@ -69,7 +83,7 @@ export class Prints {
 
   #flush() {
     this.#frame = 0;
-    if (!customElements.get("picture-viewer")) return this.prepare();
+    if (!customElements.get("picture-viewer") || !customElements.get("copy-menu")) return this.prepare();
     let room = NEW_CARDS_A_FRAME;
     for (const [key, picture] of this.#changed) {
       const isNew = !this.#cards.has(key);
@@ -92,12 +106,24 @@ export class Prints {
   #hang(key) {
     const card = /** @type {PictureCard} */ (document.createElement("picture-card"));
     card.absolute = this.#settings.absolute;
-    card.curlFor = this.#settings.curlFor;
+    card.secondsFor = this.#settings.secondsFor;
     const item = document.createElement("li");
     item.append(card);
-    this.#list.append(item);
+    const next = this.#cards.get(this.#places.get(key) ?? "")?.parentElement ?? null;
+    this.#places.delete(key);
+    this.#list.insertBefore(item, next);
     this.#cards.set(key, card);
+    this.#near.observe(item);
     return card;
+  }
+
+  /** @param {IntersectionObserverEntry[]} seen */
+  #wake(seen) {
+    for (const { isIntersecting, target } of seen) {
+      if (!isIntersecting) continue;
+      this.#near.unobserve(target);
+      /** @type {PictureCard} */ (target.firstElementChild).wake();
+    }
   }
 }
 

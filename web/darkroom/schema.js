@@ -23,11 +23,21 @@ import { resolved } from "./bounds.js";
  * @property {number} [most] of a list
  * @property {Field[]} fields of a group, or of each row
  * @property {Field} [item] of a list
+ * @property {string[]} suggestions values that the server has a use for, of a text
  */
 
-/** @param {any} schema of a recipe @returns {Field[]} in the order of work */
-export function fieldsOf(schema) {
-  return inner(schema, schema);
+/** @param {any} schema of a recipe @param {Record<string, string[]>} [suggestions] by the name of a field @returns {Field[]} in the order of work */
+export function fieldsOf(schema, suggestions = {}) {
+  return suggested(inner(schema, schema), suggestions);
+}
+
+/** @param {Field[]} fields @param {Record<string, string[]>} suggestions @returns {Field[]} */
+function suggested(fields, suggestions) {
+  return fields.map((field) => ({
+    ...field,
+    suggestions: field.kind === "text" ? (suggestions[field.name] ?? []) : [],
+    fields: suggested(field.fields, suggestions),
+  }));
 }
 
 /** @param {any} schema @param {any} node an object @returns {Field[]} */
@@ -62,6 +72,7 @@ function field(schema, name, part, isNeeded) {
     example: example === undefined ? undefined : [example].flat().join(", "),
     most: node.maxItems,
     fields: node.properties ? inner(schema, node) : items?.properties ? inner(schema, items) : [],
+    suggestions: [],
     item: items && !items.properties ? field(schema, name, node.items, true) : undefined,
   };
 }

@@ -1,152 +1,175 @@
 // @ts-check
-// The pictures on the page and their way through the client: a few uploads at a time, patience when
-// the server is busy, a watch for each job. No DOM.
+// The pictures on the page, what a visitor may do with each, and a watch for each job. No DOM.
 
-import { Problem } from "../client.js";
-import { requestOf } from "./options.js";
-import { accepted, developed, failed, isSettled, newPicture, paused, sent, uploading } from "./picture.js";
-
-const UPLOADS_AT_ONCE = 3;
-const BUSY_WAIT_SECONDS = 5; // when a 429 says no Retry-After
-const UNREACHABLE_ATTEMPTS = 8;
-const LONGEST_WAIT_SECONDS = 15;
+import { Line } from "./line.js";
+import { isSame, requestOf } from "./options.js";
+import { accepted, developed, failed, held, isSettled, isUnsent, newPicture, sent, waiting } from "./picture.js";
 
 /** @typedef {import("./picture.js").Picture} Picture */
 
-/** Dispatches `picture-changed` and `picture-removed`, each with the picture as detail. */
+/** Dispatches `picture-changed`, `picture-removed` and `picture-restored` (then with its place), each with the picture as detail. */
 export class Tray extends EventTarget {
   /** @type {Map<string, Picture>} in order of arrival */
   pictures = new Map();
 
   #client;
-  /** @type {string[]} keys whose upload has not begun */
-  #waiting = [];
-  #uploads = 0;
-  #pausedUntil = 0;
-  #timer = 0;
-  /** @type {Map<string, AbortController>} uploads under way */
-  #aborts = new Map();
+  #line;
   /** @type {Map<string, () => void>} watches under way */
   #stops = new Map();
-  /** @type {Map<string, number>} attempts nobody answered */
-  #unanswered = new Map();
 
   /** @param {import("../client.js").SafelightClient} client */
   constructor(client) {
     super();
     this.#client = client;
+    this.#line = new Line(client, {
+      pictures: this.pictures,
+      change: (key, move) => this.#change(key, move),
+      taken: (key, jobId) => this.#taken(key, jobId),
+    });
+  }
+
+  /** Whether uploads stand still by the visitor's wish. */
+  get isHeld() {
+    return this.#line.isHeld;
   }
 
   /** @param {Iterable<File>} files @param {object} options @returns {Picture[]} */
   add(files, options) {
-    const added = Array.from(files, (file) => newPicture(file, options));
-    for (const picture of added) this.#enqueue(picture);
-    this.#pump();
-    return added;
+    return this.#add(Array.from(files, (file) => newPicture({ file }, options)));
+  }
+
+  /** The server fetches these. @param {Iterable<string>} urls @param {object} options @returns {Picture[]} */
+  addUrls(urls, options) {
+    return this.#add(Array.from(urls, (url) => newPicture({ url }, options)));
   }
 
   /** Once more from the start. @param {string} key @param {object} [options] a new recipe */
-  again(key, options) {
+  async again(key, options) {
     const picture = this.pictures.get(key);
     if (!picture || !isSettled(picture)) return;
-    this.#unanswered.delete(key);
-    this.#enqueue(sent(picture, options ?? picture.options));
-    this.#pump();
+    const isSameWish = !options || isSame(options, picture.options);
+    if (isSameWish && picture.jobId && picture.job?.status === "failed" && (await this.#retried(picture))) return;
+    if (this.pictures.get(key) !== picture) return; // removed, or begun again, meanwhile
+    this.#set(sent(picture, options ?? picture.options));
+    this.#line.add([key]);
+  }
+
+  /** The way of one picture ends here; it may begin again. @param {string} key */
+  async cancel(key) {
+    const picture = this.pictures.get(key);
+    if (!picture || isSettled(picture)) return;
+    if (isUnsent(picture)) {
+      this.#line.leave(key);
+      this.#change(key, (now) => failed(now, { code: "cancelled", title: "", detail: "" }));
+      await this.#abandon(picture);
+    } else if (picture.jobId) {
+      await this.#client.cancel(picture.jobId); // its watch tells the end
+    }
+  }
+
+  /** Its upload stands still until `resume`. @param {string} key */
+  hold(key) {
+    const picture = this.pictures.get(key);
+    if (!picture || !isUnsent(picture)) return;
+    this.#line.leave(key);
+    this.#change(key, held);
   }
 
   /** @param {string} key */
-  remove(key) {
-    const picture = this.pictures.get(key);
-    if (!picture) return;
-    this.pictures.delete(key);
-    this.#waiting = this.#waiting.filter((waiting) => waiting !== key);
-    this.#aborts.get(key)?.abort();
-    this.#stopWatching(key);
-    this.#unanswered.delete(key);
-    this.dispatchEvent(new CustomEvent("picture-removed", { detail: picture }));
+  resume(key) {
+    if (this.pictures.get(key)?.phase !== "held") return;
+    this.#change(key, waiting);
+    this.#line.add([key], { first: true });
   }
 
-  clear() {
-    for (const key of [...this.pictures.keys()]) this.remove(key);
+  holdAll() {
+    this.#line.hold();
+  }
+
+  resumeAll() {
+    this.#line.resume();
+  }
+
+  /** Off the page, whatever they are at; `restore` brings them back. @param {Iterable<string>} keys @returns {Picture[]} */
+  remove(keys) {
+    const removed = [];
+    for (const key of keys) {
+      const picture = this.pictures.get(key);
+      if (!picture) continue;
+      removed.push(picture);
+      this.pictures.delete(key);
+      this.#line.leave(key);
+      this.#stopWatching(key);
+      this.dispatchEvent(new CustomEvent("picture-removed", { detail: picture }));
+    }
+    return removed;
+  }
+
+  /** Back to where they were among the others. @param {Picture[]} removed */
+  restore(removed) {
+    const all = [...this.pictures.values(), ...removed].sort((one, other) => place(one) - place(other));
+    this.pictures.clear();
+    for (const picture of all) this.pictures.set(picture.key, picture);
+    for (const picture of removed) {
+      const before = all[all.indexOf(picture) + 1]?.key ?? null;
+      this.dispatchEvent(new CustomEvent("picture-restored", { detail: { picture, before } }));
+      if (picture.phase === "developing" && picture.jobId) this.#watch(picture.key, picture.jobId);
+      else if (isUnsent(picture) && picture.phase !== "held") this.#wait(picture);
+    }
+  }
+
+  /** Delete what the server has of removed pictures. @param {Picture[]} removed @param {{isLeaving?: boolean}} [settings] */
+  async discard(removed, settings) {
+    for (const picture of removed) {
+      await Promise.all([
+        ...[...picture.earlier, picture.jobId].map((jobId) => jobId && this.#client.remove(jobId, settings)),
+        isUnsent(picture) && this.#abandon(picture),
+      ]);
+    }
+  }
+
+  /** @param {Picture[]} added */
+  #add(added) {
+    for (const picture of added) this.#set(picture);
+    this.#line.add(added.map(({ key }) => key));
+    return added;
   }
 
   /** @param {Picture} picture */
-  #enqueue(picture) {
-    this.#set(picture);
-    this.#waiting.push(picture.key);
+  #wait(picture) {
+    this.#set(waiting(picture));
+    this.#line.add([picture.key]);
   }
 
-  #pump() {
-    clearTimeout(this.#timer);
-    const pause_ms = this.#pausedUntil - Date.now();
-    if (pause_ms > 0) {
-      this.#timer = setTimeout(() => this.#pump(), pause_ms);
-      return;
-    }
-    while (this.#uploads < UPLOADS_AT_ONCE && this.#waiting.length) {
-      this.#upload(/** @type {string} */ (this.#waiting.shift()));
-    }
+  /** The same job once more, where the server can. @param {Picture} picture */
+  async #retried({ key, jobId }) {
+    const job = await this.#client.retry(String(jobId)).catch(() => null); // sending it again will tell why not
+    if (!job || !this.pictures.has(key)) return Boolean(job);
+    this.#change(key, (picture) => developed({ ...picture, fault: null }, job));
+    this.#watch(key, String(jobId));
+    return true;
   }
 
-  /** @param {string} key */
-  async #upload(key) {
-    const picture = this.pictures.get(key);
-    if (!picture) return;
-    const abort = new AbortController();
-    this.#uploads += 1;
-    this.#aborts.set(key, abort);
-    this.#set(uploading(picture, 0));
-    try {
-      const { jobId } = await this.#client.upload(picture.file, {
-        ...requestOf(picture.options),
-        signal: abort.signal,
-        onUploadProgress: ({ loaded, total }) =>
-          this.#change(key, (now) => uploading(now, total ? (100 * loaded) / total : 0)),
-      });
-      this.#change(key, accepted);
-      this.#watch(key, jobId);
-    } catch (error) {
-      if (!abort.signal.aborted) this.#refused(key, error);
-    } finally {
-      this.#uploads -= 1;
-      this.#aborts.delete(key);
-      this.#pump();
-    }
+  /** @param {Picture} picture */
+  async #abandon({ file, options, way }) {
+    if (file && way === "resumable") await this.#client.abandon(file, requestOf(options)).catch(() => undefined); // it expires
   }
 
-  /** @param {string} key @param {unknown} error */
-  #refused(key, error) {
-    if (!(error instanceof Problem)) throw error;
-    const unanswered = (this.#unanswered.get(key) ?? 0) + Number(error.isUnreachable);
-    this.#unanswered.set(key, unanswered);
-    if (error.isBusy) {
-      this.#pause(key, "busy", error.retryAfterSeconds ?? BUSY_WAIT_SECONDS);
-    } else if (error.isUnreachable && unanswered < UNREACHABLE_ATTEMPTS) {
-      this.#pause(key, "unreachable", Math.min(2 ** unanswered, LONGEST_WAIT_SECONDS));
-    } else {
-      const { code, title, detail } = error;
-      this.#change(key, (picture) => failed(picture, { code, title, detail }));
-    }
-  }
-
-  /** @param {string} key @param {"busy" | "unreachable"} reason @param {number} seconds */
-  #pause(key, reason, seconds) {
-    if (!this.pictures.has(key)) return;
-    const until = Date.now() + Math.max(seconds, 1) * 1000;
-    this.#pausedUntil = Math.max(this.#pausedUntil, until);
-    this.#waiting.unshift(key);
-    this.#change(key, (picture) => paused(picture, { reason, until: this.#pausedUntil }));
+  /** @param {string} key @param {string} jobId */
+  #taken(key, jobId) {
+    if (!this.pictures.has(key)) return; // removed while its last bytes went out
+    this.#change(key, (picture) => accepted(picture, jobId));
+    this.#watch(key, jobId);
   }
 
   /** @param {string} key @param {string} jobId */
   #watch(key, jobId) {
-    if (!this.pictures.has(key)) return; // removed while its last bytes went out
     const stop = this.#client.watch(jobId, (job) => {
       this.#change(key, (picture) => developed(picture, job));
       this.#stopIfSettled(key);
     });
     this.#stops.set(key, stop);
-    this.#stopIfSettled(key); // two equal files share a job, whose state may have been told at once
+    this.#stopIfSettled(key); // its state may have been known and told at once
   }
 
   /** @param {string} key */
@@ -172,4 +195,9 @@ export class Tray extends EventTarget {
     this.pictures.set(picture.key, picture);
     this.dispatchEvent(new CustomEvent("picture-changed", { detail: picture }));
   }
+}
+
+/** In order of arrival. @param {Picture} picture */
+function place({ key }) {
+  return Number(key.split("-").at(-1));
 }

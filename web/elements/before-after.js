@@ -7,8 +7,8 @@ import { icons } from "./icons.js";
 import { instance, part, template } from "./template.js";
 
 const markup = template(`
-  <img class="before" alt="" decoding="async" draggable="false">
-  <img class="after" alt="" decoding="async" draggable="false" loading="lazy">
+  <div class="layer layer-before"><img class="before" alt="" decoding="async" draggable="false"></div>
+  <div class="layer layer-after"><img class="after" alt="" decoding="async" draggable="false" loading="lazy"></div>
   <input class="split" type="range" min="0" max="100" step="1" value="50" data-label="compare.label">
   <span class="split-line" aria-hidden="true"><span class="split-grip">${icons.grip}</span></span>
   <span class="side side-before" aria-hidden="true"></span>
@@ -17,7 +17,7 @@ const markup = template(`
 /**
  * @typedef {object} Comparison
  * @property {string} name
- * @property {{url: string, bytes: number}} before
+ * @property {{url: string, bytes: number} | null} before null where this browser has not got it
  * @property {{url: string, bytes: number}} after
  */
 
@@ -29,12 +29,13 @@ export class BeforeAfter extends HTMLElement {
     if (!this.firstElementChild) this.append(instance(markup));
     this.#listening = new AbortController();
     const { signal } = this.#listening;
-    const split = this.#split;
-    split.addEventListener("input", () => this.#show(), { signal });
+    this.#split.addEventListener("input", () => this.#show(), { signal });
     const before = part(this, ".before");
     before.addEventListener("error", () => this.toggleAttribute("only-after", true), { signal });
-    const after = part(this, ".after");
-    after.addEventListener("load", () => this.toggleAttribute("loaded", true), { signal });
+    const after = /** @type {HTMLImageElement} */ (part(this, ".after"));
+    // Only when it can be drawn: until then the original stands alone, instead of beside nothing.
+    const reveal = () => this.toggleAttribute("loaded", true);
+    after.addEventListener("load", () => after.decode().then(reveal, reveal), { signal });
     this.#show();
   }
 
@@ -44,12 +45,22 @@ export class BeforeAfter extends HTMLElement {
 
   /** @param {Comparison} comparison */
   set comparison({ name, before, after }) {
-    this.removeAttribute("only-after");
-    show(this, ".before", before.url, text("compare.beforeAlt", { name }));
+    this.toggleAttribute("only-after", !before);
+    if (before) show(this, ".before", before.url, text("compare.beforeAlt", { name }));
     show(this, ".after", after.url, text("compare.afterAlt", { name }));
-    const sizes = { before: formatBytes(before.bytes), after: formatBytes(after.bytes) };
-    part(this, ".side-before").textContent = text("compare.before", { bytes: sizes.before });
-    part(this, ".side-after").textContent = text("compare.after", { bytes: sizes.after });
+    const beforeBytes = before ? formatBytes(before.bytes) : "";
+    part(this, ".side-before").textContent = text("compare.before", { bytes: beforeBytes });
+    part(this, ".side-after").textContent = text("compare.after", { bytes: formatBytes(after.bytes) });
+  }
+
+  /** How much of the original is shown, from its left side on. @param {number} percent 0 to 100 */
+  set splitPercent(percent) {
+    this.#split.value = String(percent);
+    this.#show();
+  }
+
+  get splitPercent() {
+    return Number(this.#split.value);
   }
 
   /** @returns {HTMLInputElement} */

@@ -12,8 +12,8 @@ const TEXTS = /** @type {const} */ ({
 });
 
 const markup = template(`
-  <span class="light-dot" aria-hidden="true"></span>
-  <span class="light-words" role="status" data-title="connection.title"></span>`);
+  <span class="light-words" role="status" data-title="connection.title"></span>
+  <span class="light-dot" aria-hidden="true"></span>`);
 
 export class ConnectionLight extends HTMLElement {
   connectedCallback() {

@@ -1,12 +1,22 @@
 // @ts-check
-// <file-drop>: pictures by drop anywhere on the page, by paste, by choosing, by camera.
+// <file-drop>: pictures by drop anywhere on the page, by paste, by choosing, by camera, by address.
 
+import { addressesIn } from "../darkroom/addresses.js";
 import { droppedFiles } from "./dropped-files.js";
 import { icons } from "./icons.js";
+import { stylesheet } from "./stylesheet.js";
 import { instance, part, template } from "./template.js";
 
+const buttons = `
+  <div class="drop-buttons">
+    <button type="button" class="button primary choose">${icons.add}<span data-text="drop.choose"></span></button>
+    <button type="button" class="button camera">${icons.camera}<span data-text="drop.camera"></span></button>
+    <button type="button" class="button by-url">${icons.link}<span data-text="drop.byUrl"></span></button>
+  </div>`;
+
+// The low bar is an area of its own, not the large one squeezed: nothing that is seen moves when they change places.
 const markup = template(`
-  <section class="drop-area" data-label="drop.label">
+  <section class="drop-area drop-large" data-label="drop.label">
     <svg class="drop-art" viewBox="0 0 240 150" aria-hidden="true" focusable="false">
       <path class="art-beam" d="M104 24 58 132h124L136 24z"/>
       <path class="art-cord" d="M120 0v10"/>
@@ -17,18 +27,19 @@ const markup = template(`
       <path class="art-tray" d="M42 116h14l8 20h112l8-20h14l-12 32H54z"/>
     </svg>
     <h1 class="drop-title"><span data-text="drop.title"></span> <span data-text="drop.titleThen"></span></h1>
-    <h1 class="drop-title-short" data-text="drop.titleShort"></h1>
     <p class="drop-hint" data-text="drop.hint"></p>
-    <div class="drop-buttons">
-      <button type="button" class="button primary choose">${icons.add}<span data-text="drop.choose"></span></button>
-      <button type="button" class="button camera">${icons.camera}<span data-text="drop.camera"></span></button>
-    </div>
-    <input class="from-files" type="file" accept="image/*" multiple hidden>
-    <input class="from-camera" type="file" accept="image/*" capture="environment" hidden>
+    ${buttons}
   </section>
+  <section class="drop-area drop-low" data-label="drop.label">
+    <h1 class="drop-title-short" data-text="drop.titleShort"></h1>
+    <p class="drop-hint" data-text="drop.hintShort"></p>
+    ${buttons}
+  </section>
+  <input class="from-files" type="file" accept="image/*" multiple hidden>
+  <input class="from-camera" type="file" accept="image/*" capture="environment" hidden>
   <div class="drop-veil" aria-hidden="true"><p data-text="drop.release"></p></div>`);
 
-/** Dispatches `files-chosen` with {files: File[]}. The attribute `compact` makes it a low bar. */
+/** Dispatches `files-chosen` with {files: File[]} and `urls-chosen` with {urls: string[]}. The attribute `compact` makes it a low bar. */
 export class FileDrop extends HTMLElement {
   /** @type {AbortController | null} */
   #listening = null;
@@ -50,14 +61,28 @@ export class FileDrop extends HTMLElement {
 
   /** @param {AbortSignal} signal */
   #listenToButtons(signal) {
+    for (const one of this.querySelectorAll(".by-url")) {
+      one.addEventListener("click", () => this.#askForUrls(), { signal });
+    }
     for (const [button, field] of [
       [".choose", ".from-files"],
       [".camera", ".from-camera"],
     ]) {
       const input = /** @type {HTMLInputElement} */ (part(this, field));
-      part(this, button).addEventListener("click", () => input.click(), { signal });
+      for (const one of this.querySelectorAll(button)) {
+        one.addEventListener("click", () => input.click(), { signal });
+      }
       input.addEventListener("change", () => this.#picked(input), { signal });
     }
+  }
+
+  /** The dialog comes with its first use. */
+  async #askForUrls() {
+    await Promise.all([import("./url-dialog.js"), stylesheet("url-dialog")]);
+    const shown = /** @type {import("./url-dialog.js").UrlDialog | null} */ (this.querySelector("url-dialog"));
+    const dialog = shown ?? document.createElement("url-dialog");
+    if (!shown) this.append(dialog);
+    /** @type {import("./url-dialog.js").UrlDialog} */ (dialog).open();
   }
 
   /** @param {HTMLInputElement} input */
@@ -68,7 +93,7 @@ export class FileDrop extends HTMLElement {
 
   /** @param {DragEvent} event */
   #dragged(event) {
-    if (!event.dataTransfer?.types.includes("Files")) return;
+    if (!event.dataTransfer || !isWelcome(event.dataTransfer)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
     this.toggleAttribute("over", true);
@@ -81,9 +106,11 @@ export class FileDrop extends HTMLElement {
 
   /** @param {DragEvent} event */
   async #dropped(event) {
-    if (!event.dataTransfer?.types.includes("Files")) return;
+    if (!event.dataTransfer || !isWelcome(event.dataTransfer)) return;
     event.preventDefault();
     this.removeAttribute("over");
+    const address = event.dataTransfer.getData("text/uri-list"); // a picture of another page
+    if (!event.dataTransfer.types.includes("Files")) return this.#announceUrls(address);
     this.#announce(await droppedFiles(event.dataTransfer));
   }
 
@@ -92,6 +119,14 @@ export class FileDrop extends HTMLElement {
     const files = Array.from(event.clipboardData?.files ?? []);
     if (files.length) event.preventDefault();
     this.#announce(files);
+    const isTyping = event.target instanceof Element && event.target.closest("input, textarea");
+    if (!files.length && !isTyping) this.#announceUrls(event.clipboardData?.getData("text/plain") ?? "");
+  }
+
+  /** @param {string} words */
+  #announceUrls(words) {
+    const urls = addressesIn(words);
+    if (urls.length) this.dispatchEvent(new CustomEvent("urls-chosen", { bubbles: true, detail: { urls } }));
   }
 
   /** @param {File[]} files */
@@ -99,6 +134,11 @@ export class FileDrop extends HTMLElement {
     if (!files.length) return;
     this.dispatchEvent(new CustomEvent("files-chosen", { bubbles: true, detail: { files } }));
   }
+}
+
+/** Files, or a picture of another page by its address. @param {DataTransfer} transfer */
+function isWelcome({ types }) {
+  return types.includes("Files") || types.includes("text/uri-list");
 }
 
 customElements.define("file-drop", FileDrop);

@@ -119,11 +119,13 @@ function drawNumberOrWord(field) {
 /** @param {Field} field @returns {Control} */
 function drawText(field) {
   const input = make("input", { type: "text", required: field.isNeeded, placeholder: fallbackText(field) || field.example || "" });
+  const list = datalist(field);
+  if (list) input.setAttribute("list", list.id);
   const pattern = new RegExp(field.pattern ?? "", "u"); // the attribute would read it by other rules
   const checked = () => (!input.value || pattern.test(input.value) ? "" : text("extra.like", { example: field.example ?? "" }));
   input.addEventListener("input", () => input.setCustomValidity(checked()));
   return {
-    element: labelled(field, input),
+    element: labelled(field, input, list),
     read: () => input.value || undefined,
     write(value) {
       input.value = String(value ?? "");
@@ -217,8 +219,14 @@ function selectOf(field, entries) {
   return make("select", { required: field.isNeeded }, unsaid, ...options);
 }
 
-/** The label, the control, and a line on what it means and takes. @param {Field} field @param {HTMLElement} control */
-function labelled(field, control) {
+/** What the server has a use for: names of watermarks, of fonts. @param {Field} field */
+function datalist({ suggestions }) {
+  if (!suggestions.length) return null;
+  return make("datalist", { id: `extra-list-${(drawn += 1)}` }, ...suggestions.map((value) => make("option", { value })));
+}
+
+/** The label, the control, and a line on what it means and takes. @param {Field} field @param {HTMLElement} control @param {HTMLElement | null} [list] */
+function labelled(field, control, list = null) {
   const id = `extra-${(drawn += 1)}`;
   const name = field.unit ? `${labelOf(field.name)} (${field.unit})` : labelOf(field.name);
   const about = make("p", { className: "extra-about", id }, [field.about, hint(field)].filter(Boolean).join(" "));
@@ -226,7 +234,7 @@ function labelled(field, control) {
   control.dataset.setting = field.name;
   const isSwitch = control instanceof HTMLInputElement && control.type === "checkbox";
   const label = isSwitch ? make("label", { className: "extra-switch" }, control, name) : make("label", { className: "field" }, name, control);
-  return make("div", { className: "extra-field" }, label, about);
+  return make("div", { className: "extra-field" }, label, about, ...(list ? [list] : []));
 }
 
 /** @param {Field} field */

@@ -14,9 +14,9 @@ export class RecipeExtra extends HTMLElement {
   /** @type {{name: string, control: Control, details: HTMLDetailsElement}[]} */
   #parts = [];
 
-  /** The server's JSON Schema of a recipe. @param {object} schema */
-  set schema(schema) {
-    this.#parts = fieldsOf(schema).map((field) => {
+  /** The server's JSON Schema of a recipe, and names it knows by the field they are for. @param {object} schema @param {Record<string, string[]>} suggestions */
+  draw(schema, suggestions) {
+    this.#parts = fieldsOf(schema, suggestions).map((field) => {
       const control = controlFor(field);
       const summary = make("summary", {}, labelOf(field.name));
       const details = make("details", {}, summary, control.element);

@@ -5,6 +5,8 @@ import "./copy-button.js";
 import { boundsOf } from "../darkroom/bounds.js";
 import { changed, hasQuality, optionsFrom } from "../darkroom/options.js";
 import { formatName } from "../darkroom/caption.js";
+import { networkSeconds, networkSteps } from "../darkroom/estimate.js";
+import { formatSeconds } from "../format.js";
 import { text } from "../texts.js";
 import { recipeMarkup } from "./recipe-markup.js";
 import { stylesheet } from "./stylesheet.js";
@@ -31,6 +33,10 @@ export class RecipeForm extends HTMLElement {
   #schema = null;
   /** @type {Record<string, Options>} */
   #presets = {};
+  /** Names that the server knows, by the field they are for. @type {Record<string, string[]>} */
+  #suggestions = {};
+  /** @type {import("../client.js").Network[]} */
+  #networks = [];
   /** Every step and option; comes when it is first opened. @type {RecipeExtra | null} */
   #extra = null;
   /** @type {AbortController | null} */
@@ -58,7 +64,6 @@ export class RecipeForm extends HTMLElement {
     for (const [name, path] of Object.entries(SCHEMA_PATHS)) {
       for (const field of this.#fields(name)) bind(field, boundsOf(schema, path));
     }
-    part(this, ".recipe-more").hidden = false;
     this.#openExtra();
   }
 
@@ -69,9 +74,25 @@ export class RecipeForm extends HTMLElement {
     const select = /** @type {HTMLSelectElement} */ (part(this, "[name=preset]"));
     const own = new Option(text("recipe.own"), "");
     select.replaceChildren(...(presetsOnly ? [] : [own]), ...names.map((name) => new Option(name, name)));
-    part(this, ".recipe-preset").hidden = names.length === 0;
     this.toggleAttribute("presets-only", presetsOnly);
     if (presetsOnly) this.#take({ preset: select.value });
+  }
+
+  /** @param {{watermarks: string[], fonts: string[]}} offer */
+  set offer({ watermarks, fonts }) {
+    this.#suggestions = { asset: watermarks, font: fonts };
+    this.#openExtra();
+  }
+
+  /** The networks of this server, with the time that they take. @param {import("../client.js").Network[]} networks */
+  set networks(networks) {
+    this.#networks = networks;
+    this.#showEstimate();
+  }
+
+  /** What the options mean: a preset's own where they only name one. @param {Options} options @returns {Options} */
+  meaning(options) {
+    return "preset" in options ? (this.#presets[options.preset] ?? {}) : options;
   }
 
   /** @returns {HTMLFormElement} */
@@ -163,7 +184,21 @@ export class RecipeForm extends HTMLElement {
     part(this, ".recipe-json").textContent = JSON.stringify(options, null, 2);
     /** @type {import("./copy-button.js").CopyButton} */ (part(this, "copy-button")).value =
       JSON.stringify(options);
+    this.#showEstimate();
     this.dispatchEvent(new CustomEvent("recipe-changed", { bubbles: true, detail: { options } }));
+  }
+
+  /** Networks take long: how long is said before. */
+  #showEstimate() {
+    const options = this.meaning(this.options);
+    const steps = networkSteps(options, this.#networks);
+    const seconds = networkSeconds(options, this.#networks);
+    const line = part(this, ".recipe-estimate");
+    line.hidden = !steps.length;
+    const names = steps.join(" + ");
+    line.textContent = seconds
+      ? text("recipe.estimate", { steps: names, eta: formatSeconds(seconds) })
+      : text("recipe.estimateUnknown", { steps: names });
   }
 
   #toggle() {
@@ -177,7 +212,7 @@ export class RecipeForm extends HTMLElement {
     const [{ RecipeExtra }] = await Promise.all([import("./recipe-extra.js"), stylesheet("recipe-extra")]);
     if (this.#extra) return; // opened twice meanwhile
     this.#extra = new RecipeExtra();
-    this.#extra.schema = this.#schema;
+    this.#extra.draw(this.#schema, this.#suggestions);
     this.#extra.options = this.options;
     more.append(this.#extra);
   }

@@ -48,8 +48,8 @@ export const recipeMarkup = template(`
       </button>
     </header>
     <div class="recipe-fields" id="recipe-fields">
-      <label class="field recipe-preset" hidden><span data-text="recipe.preset"></span>
-        <select name="preset"></select></label>
+      <label class="field recipe-preset"><span data-text="recipe.preset"></span>
+        <select name="preset"><option value="" data-text="recipe.own"></option></select></label>
       <div class="recipe-sizes">
         <label class="field"><span data-text="recipe.width"></span>
           <input name="width" type="number" inputmode="numeric" min="1" max="65500" step="1" value="1600" data-placeholder="recipe.asIs"></label>
@@ -71,7 +71,8 @@ export const recipeMarkup = template(`
         <label><input type="checkbox" name="flop"><span data-text="recipe.flop"></span></label>
         <label><input type="checkbox" name="metadata"><span data-text="recipe.metadata"></span></label>
       </div>
-      <details class="recipe-more" hidden><summary data-text="recipe.more"></summary></details>
+      <p class="recipe-estimate" role="status" hidden></p>
+      <details class="recipe-more"><summary data-text="recipe.more"></summary></details>
       <section class="recipe-sent" aria-labelledby="recipe-sent-title">
         <header><h3 id="recipe-sent-title" data-text="recipe.json"></h3><copy-button label="copy.json" icon="copy"></copy-button></header>
         <pre class="recipe-json" tabindex="0" aria-labelledby="recipe-sent-title"></pre>

@@ -15,12 +15,15 @@ const markup = template(`
   </p>
   <div class="totals-actions">
     <button type="button" class="button again-all" data-title="totals.againTitle" hidden>${icons.retry}<span data-text="totals.again"></span></button>
+    <button type="button" class="button hold-all" data-title="totals.holdTitle" hidden>${icons.pause}<span data-text="totals.hold"></span></button>
+    <button type="button" class="button resume-all" hidden>${icons.play}<span data-text="totals.resume"></span></button>
+    <button type="button" class="button quiet zip-all" data-title="totals.zipTitle" hidden>${icons.zip}<span data-text="totals.zip"></span></button>
     <copy-button class="copy-urls" label="copy.urls" icon="link" hidden></copy-button>
     <button type="button" class="button quiet clear-all">${icons.close}<span data-text="totals.clear"></span></button>
   </div>
   <p class="totals-announced visually-hidden" role="status"></p>`);
 
-/** Dispatches `pictures-again` and `pictures-clear`. */
+/** Dispatches `pictures-again`, `-hold`, `-resume`, `-zip` and `-clear`. */
 export class TotalsLine extends HTMLElement {
   #announcedAt = 0;
   #timer = 0;
@@ -31,8 +34,9 @@ export class TotalsLine extends HTMLElement {
     if (!this.firstElementChild) this.append(instance(markup));
     this.#listening = new AbortController();
     const { signal } = this.#listening;
-    part(this, ".again-all").addEventListener("click", () => this.#say("pictures-again"), { signal });
-    part(this, ".clear-all").addEventListener("click", () => this.#say("pictures-clear"), { signal });
+    for (const name of /** @type {const} */ (["again", "hold", "resume", "zip", "clear"])) {
+      part(this, `.${name}-all`).addEventListener("click", () => this.#say(`pictures-${name}`), { signal });
+    }
   }
 
   disconnectedCallback() {
@@ -50,9 +54,20 @@ export class TotalsLine extends HTMLElement {
     part(this, ".again-all").hidden = !canDevelopAgain;
   }
 
+  /** Whether uploads stand still by the visitor's wish. */
+  isHeld = false;
+
+  /** The archive is on its way. @param {boolean} isPacking */
+  set isPacking(isPacking) {
+    const button = /** @type {HTMLButtonElement} */ (part(this, ".zip-all"));
+    button.disabled = isPacking;
+    button.setAttribute("aria-busy", String(isPacking));
+    part(button, "span").textContent = text(isPacking ? "totals.packing" : "totals.zip");
+  }
+
   /** @param {import("../darkroom/totals.js").Totals} totals */
   set totals(totals) {
-    const { pictures, done, failed, working, bytesBefore, bytesAfter } = totals;
+    const { pictures, unsent, done, failed, working, bytesBefore, bytesAfter } = totals;
     const isSmaller = bytesAfter <= bytesBefore;
     const percent = formatChange(bytesBefore, bytesAfter);
     const bytes = { before: formatBytes(bytesBefore), after: formatBytes(bytesAfter) };
@@ -64,6 +79,9 @@ export class TotalsLine extends HTMLElement {
     const saved = text(isSmaller ? "totals.saved" : "totals.grown", { percent });
     write(this, ".totals-saved", done ? saved : "");
     part(this, ".copy-urls").hidden = !done;
+    part(this, ".zip-all").hidden = !done;
+    part(this, ".hold-all").hidden = this.isHeld || !unsent;
+    part(this, ".resume-all").hidden = !this.isHeld;
     if (done + failed > 0) this.#announce(totals);
   }
 
