@@ -23,6 +23,8 @@ async def problem(response: ClientResponse) -> dict[str, Any]:
 def checked_problem(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """The same for an answer that was read by hand."""
     assert headers["Content-Type"].startswith("application/problem+json"), body
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     found: dict[str, Any] = orjson.loads(body)
     assert set(found) <= MEMBERS
     assert found["status"] == status

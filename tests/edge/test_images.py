@@ -161,7 +161,7 @@ async def test_a_range_behind_the_end_cannot_be_sent(
 
     assert (found["status"], found["code"], found["limit"]) == (416, "range_not_satisfiable", size)
     assert response.headers["Content-Range"] == f"bytes */{size}"
-    assert "Cache-Control" not in response.headers
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(

@@ -367,7 +367,7 @@ async def test_the_same_key_fetches_once(fetching_client: ClientSession, origin:
         (b'{"imageUrl": "http://8.8.8.8/", "size": 3}', 400),
         (b'{"imageUrl": "http://8.8.8.8/", "private": "yes"}', 400),
         (b'{"imageUrl": "http://8.8.8.8/", "expiresIn": 0}', 400),
-        (b'{"imageUrl": "http://8.8.8.8/", "callbackUrl": "http://8.8.8.8/"}', 400),
+        (b'{"imageUrl": "http://8.8.8.8/", "callbackUrl": "http://10.0.0.1/"}', 400),
         (b'{"imageUrl": "http://8.8.8.8/", "options": {"resize": 1}}', 422),
         (b'{"imageUrl": "http://8.8.8.8/", "preset": "none"}', 422),
         (b'{"imageUrl": "http://8.8.8.8/", "options": {}, "preset": "thumb"}', 422),

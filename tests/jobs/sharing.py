@@ -49,14 +49,14 @@ class Site:
         """One picture by content; returns its id."""
         job_id = await self.store(content)
         scope = client if private else ""
-        arrival = _arrival(job_id, content, recipe, scope if shares else None, private=private)
+        arrival = arrival_of(job_id, content, recipe, scope if shares else None, private=private)
         await self.queue.admit([arrival], client=client, queue_class=queue_class, batch_id=None)
         return job_id
 
     async def upload_batch(self, *contents: str, batch_id: str) -> None:
         """Pictures by content, admitted together."""
         arrivals = [
-            _arrival(await self.store(content), content, "{}", "", private=False)
+            arrival_of(await self.store(content), content, "{}", "", private=False)
             for content in contents
         ]
         await self.queue.admit(arrivals, client="me", queue_class="bulk", batch_id=batch_id)
@@ -104,9 +104,10 @@ class Site:
         }
 
 
-def _arrival(
+def arrival_of(
     job_id: str, content: str, recipe: str, scope: str | None, *, private: bool
 ) -> Arrival:
+    """A picture by content, about to be admitted; scope None: it shares no result."""
     return Arrival(
         job_id=job_id,
         name=f"{content}.jpg",

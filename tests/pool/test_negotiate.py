@@ -69,3 +69,33 @@ def test_formats_that_cannot_hold_what_another_can_are_left_out(
     plans = plan_outputs(header, parse_recipe({"negotiate": ["avif", "webp", "jpeg"]}))
 
     assert [plan.variant.format for plan in plans] == kept
+
+
+@pytest.mark.parametrize(("frames", "kept"), [(1, ["a-jpeg", "c"]), (5, ["a-webp", "c"])])
+def test_on_ask_only_the_last_that_holds_it_is_made(frames: int, kept: list[str]) -> None:
+    asked = {
+        "negotiate": ["avif", "webp", "jpeg"],
+        "negotiateOnAsk": True,
+        "variants": [{"name": "a"}, {"name": "c", "format": "gif"}],
+    }
+    header = Header("gif", 100, 10, 3, frames, False, False, bits=8, orientation=1)
+    plans = plan_outputs(header, parse_recipe(asked))
+
+    assert [plan.variant.name for plan in plans] == kept
+
+
+def test_a_choice_alone_is_as_it_is_among_the_others() -> None:
+    asked = {
+        "negotiate": ["avif", "webp"],
+        "negotiateOnAsk": True,
+        "responsive": {"widths": [10]},
+        "variants": [{"name": "a", "quality": 30}, {"name": "b"}, {"name": "c", "format": "gif"}],
+    }
+    recipe = parse_recipe(asked)
+    together = {one.name: one for one in recipe.outputs()}
+
+    assert recipe.choices() == {"a": ("avif", "webp"), "b": ("avif", "webp")}
+    assert recipe.alone("a", "avif").outputs() == (together["a-avif"],)
+    assert parse_recipe({"negotiate": ["webp"]}).alone("default", "webp").outputs() == (
+        parse_recipe({"negotiate": ["webp"]}).outputs()
+    )

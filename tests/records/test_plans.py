@@ -23,6 +23,8 @@ FILTERS = {
     "format": (Filter(original_format="svg"), "jobs_by_format"),
     "format, time": (Filter(original_format="svg", from_ms=1), "jobs_by_format"),
     "name": (Filter(name="a.jpg"), "jobs_by_name"),
+    "source": (Filter(source="zip"), "jobs_by_source"),
+    "source, time": (Filter(source="zip", from_ms=1), "jobs_by_source"),
     "errorCode": (Filter(error_code="node_lost"), "jobs_by_error"),
     "errorCode, time": (Filter(error_code="node_lost", from_ms=1), "jobs_by_error"),
     "cached": (Filter(is_cached=True), "jobs_cached"),

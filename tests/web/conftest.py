@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.web.darkroom import PATIENCE_MS, OpenDarkroom
+from tests.web.pipeline import OpenPipeline
 
 FLAGS = [
     "--headless",
@@ -48,7 +49,11 @@ async def open_darkroom(
     async with AsyncExitStack() as stack:
 
         async def open_page(
-            *, prepare: Callable[[Page], Awaitable[None]] | None = None, **visitor: object
+            *,
+            prepare: Callable[[Page], Awaitable[None]] | None = None,
+            url: str = live_server,
+            state: str = "open",
+            **visitor: object,
         ) -> Page:
             context = await browser.new_context(**visitor)  # type: ignore[arg-type] # any option
             stack.push_async_callback(context.close)
@@ -63,8 +68,8 @@ async def open_darkroom(
             )
             if prepare is not None:
                 await prepare(page)
-            await page.goto(live_server)
-            await page.wait_for_selector("connection-light[data-state=open]")
+            await page.goto(url)
+            await page.wait_for_selector(f"connection-light[data-state={state}]")
             return page
 
         yield open_page
@@ -98,3 +103,28 @@ def _landscape(path: Path, *, sky: tuple[int, int, int], sun: tuple[int, int]) -
     grain = Image.effect_noise((900, 600), 26).convert("RGB")
     Image.blend(picture, grain, 0.12).save(path, quality=95)
     return path
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_pipeline(browser: Browser, live_server: str) -> AsyncIterator[OpenPipeline]:
+    """Open the page as a visitor with this screen; what the browser complains of fails the test."""
+    complaints: list[str] = []
+    async with AsyncExitStack() as stack:
+
+        async def open_page(
+            *, prepare: Callable[[Page], Awaitable[None]] | None = None, **visitor: object
+        ) -> Page:
+            context = await browser.new_context(**visitor)  # type: ignore[arg-type] # any option
+            stack.push_async_callback(context.close)
+            context.set_default_timeout(PATIENCE_MS)
+            page = await context.new_page()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda line: complaints.append(line.text))
+            if prepare is not None:
+                await prepare(page)
+            await page.goto(f"{live_server}/pipeline")
+            await page.wait_for_selector("body[data-ready]")
+            return page
+
+        yield open_page
+    assert complaints == []

@@ -23,6 +23,7 @@ from tests.web.darkroom import (
     choose,
     drag,
     photos_to_show,
+    screenshot,
     screenshot_folder,
     screenshots,
     seen_pictures_are_drawn,
@@ -31,7 +32,7 @@ from tests.web.darkroom import (
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-FIRST_LOAD_BYTES = 40_000
+FIRST_LOAD_BYTES = 60_000
 
 
 async def test_dropped_photos_develop_and_tell_what_was_saved(
@@ -122,6 +123,7 @@ async def test_page_fits_its_screen(
     await screenshots(page, screenshot_folder(tmp_path), f"empty-{screen}")
     await choose(page, shown)
     await expect(page.locator(DEVELOPED)).to_have_count(len(shown))
+    await expect(page.locator(".prints [only-after]")).to_have_count(0)
     await screenshots(page, screenshot_folder(tmp_path), f"darkroom-{screen}")
     if screen == "phone":
         await page.locator(".recipe-opener").click()
@@ -167,8 +169,9 @@ async def test_pictures_develop_side_by_side(
     percents = [f"{14 * place}%" for place in range(1, len(shown) + 1)]
     for percent in percents:
         await expect(page.get_by_text(percent, exact=True)).to_be_attached()
+    await expect(page.locator(".card-preview:not([hidden])")).to_have_count(len(shown))
     await seen_pictures_are_drawn(page)
-    await page.screenshot(path=screenshot_folder(tmp_path) / "developing-desktop-dark.png")
+    await screenshot(page, screenshot_folder(tmp_path) / "developing-desktop-dark.png")
 
 
 async def test_busy_server_is_waited_for_in_sight(
@@ -226,7 +229,8 @@ async def test_copied_curl_sends_the_same_picture(
     page = await open_darkroom(permissions=["clipboard-read", "clipboard-write"], **DESKTOP)
     await choose(page, [awkward])
     await expect(page.locator(DEVELOPED)).to_be_visible()
-    await page.get_by_role("button", name="Copy curl").click()
+    await page.get_by_role("button", name="Copy of it's").click()
+    await page.get_by_role("menuitem", name="This request by curl").click()
     await expect(page.locator("#announcer")).to_have_text("Copied to the clipboard.")
     command = await page.evaluate("navigator.clipboard.readText()")
     shell = await asyncio.create_subprocess_shell(
