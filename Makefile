@@ -9,7 +9,7 @@ PIP_COMPILE := .venv/bin/pip-compile --quiet --no-config --generate-hashes --str
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	--build-deps-for=editable
 
-.PHONY: serve test check bench chaos lock chromium node clean
+.PHONY: serve test check screenshots bench chaos lock chromium nginx node clean
 .DELETE_ON_ERROR:
 
 ## serve: install what the service needs (once) and run it; ARGS="--port 9000" goes to it
@@ -17,7 +17,7 @@ serve: .venv/serve.stamp
 	@exec .venv/bin/python -m server serve $(ARGS)
 
 ## test: every check and every test
-test: .venv/dev.stamp chromium node check
+test: .venv/dev.stamp chromium nginx node check
 	.venv/bin/python -m pytest $(ARGS)
 
 ## check: format, lint, types and the rule of imports
@@ -26,6 +26,10 @@ check: .venv/dev.stamp
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/python -m pytest -q tests/test_imports.py
+
+## screenshots: docs/screenshots anew; SHOWN=a.jpg:b.jpg names photographs to show
+screenshots: .venv/dev.stamp chromium
+	SAFELIGHT_SCREENSHOTS=1 SAFELIGHT_PHOTOS=$(SHOWN) .venv/bin/python -m pytest -q tests/web
 
 ## bench: the service beside bare libvips, in one run; PHOTOS=folder chooses the pictures
 bench: .venv/dev.stamp
@@ -53,15 +57,22 @@ chromium:
 		|| echo "Chromium could not be installed: the browser tests will be skipped."; \
 	else echo "Chromium is not installed: the browser tests will be skipped."; fi
 
+nginx:
+	@if command -v nginx >/dev/null || [ -x /usr/sbin/nginx ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -qq update && apt-get -qq install --yes --no-install-recommends nginx >/dev/null \
+		|| echo "nginx could not be installed: the tests behind it will be skipped."; \
+	else echo "nginx is not installed: the tests behind it will be skipped."; fi
+
 node:
 	@if [ tests/js/node_modules/.package-lock.json -nt tests/js/package-lock.json ]; then exit 0; fi; \
 	if ! command -v npm >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get -qq update && apt-get -qq install --yes --no-install-recommends nodejs npm >/dev/null \
 		|| echo "Node.js could not be installed."; fi; \
 	if ! command -v npm >/dev/null; then \
-		echo "npm is not installed: the tests with tus-js-client will be skipped."; \
+		echo "npm is not installed: the tests with its packages will be skipped."; \
 	else npm ci --silent --prefix tests/js \
-		|| echo "npm could not install tests/js: the tests with tus-js-client will be skipped."; fi
+		|| echo "npm could not install tests/js: the tests with its packages will be skipped."; fi
 
 clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis bench/results
