@@ -179,7 +179,7 @@ class Parts:
             timeout_s=self.settings.redis.timeout_s,
             notebook=self.notebook,
         )
-        self.queue.refuse_if_behind = self.journal.refuse_if_behind
+        self.queue.door.refuse_if_behind = self.journal.refuse_if_behind
 
     async def _build_pool(self) -> None:
         settings = self.settings

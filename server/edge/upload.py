@@ -86,7 +86,7 @@ class UploadHandler:
         self._intake.refuse_if_closed()
         refuse_too_large(request, self._settings)
         self._intake.storage.refuse_if_low(request.content_length or 0)
-        await self._intake.queue.refuse_if_full()
+        await self._intake.queue.door.refuse_if_full()
 
     async def _answer_batch(
         self, request: web.Request, upload: Upload, wish: Wish, turn: Turn

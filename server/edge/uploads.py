@@ -182,7 +182,7 @@ class DirectUploadHandler:
         self._intake.refuse_if_closed()
         _refuse_other_headers(request, request.query)
         self._intake.storage.refuse_if_low(request.content_length or 0)
-        await self._intake.queue.refuse_if_full()
+        await self._intake.queue.door.refuse_if_full()
 
 
 def _form(wish: UploadWish) -> Form:

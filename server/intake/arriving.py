@@ -12,7 +12,7 @@ from pool import (
     refusal,
 )
 from server.intake.same import Kin
-from server.jobs.queue import Arrival
+from server.jobs.arrival import Arrival
 from server.storage.spool import Spooled
 from server.storage.storage import original_key
 

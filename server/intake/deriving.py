@@ -12,9 +12,9 @@ import structlog
 from pool import Recipe
 from server.intake.arriving import arrival, misfit
 from server.intake.upload import Intake, refused
+from server.jobs.arrival import Arrival
 from server.jobs.derived import DerivedJobs, original_gone
 from server.jobs.job import Job, new_job_id
-from server.jobs.queue import Arrival
 from server.refusals import Faulted, QueueFull
 from server.storage.spool import Spooled
 

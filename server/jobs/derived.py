@@ -15,8 +15,9 @@ import orjson
 
 from server.config.deriving import DerivedSettings
 from server.config.sections import QueueSettings
+from server.jobs.arrival import Arrival
 from server.jobs.job import Job, is_batch_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.jobs.way import now_ms
 from server.refusals import Faulted, QueueFull, QuotaExceeded, TooManyDerived
 
@@ -82,7 +83,7 @@ class DerivedJobs:
         share = settings.queue_share
         # Strangers ask, too: they leave room in the line, and in its owner's quota, to who uploads.
         self._max_depth = max(1, math.floor(queue_settings.max_depth * share))
-        self._most_unsettled = math.ceil(queue.most_unsettled * share)
+        self._most_unsettled = math.ceil(queue.door.most_unsettled * share)
         is_spooling = queue_settings.overload == "spool"
         self._spool_bytes = int(queue_settings.spool_max_bytes * share) if is_spooling else 0
 
@@ -100,7 +101,7 @@ class DerivedJobs:
         Raises Faulted where it cannot be made or the picture has gone, QueueFull, QuotaExceeded,
         TooManyDerived.
         """
-        self._queue.refuse_if_behind()
+        self._queue.door.refuse_if_behind()
         request = {
             "picture": picture.job_id,
             "original_key": arrival.original_key,
@@ -121,8 +122,8 @@ class DerivedJobs:
 
     async def refuse_if_full(self) -> None:
         """Say QueueFull before any work is put into it; `admit` has the last word."""
-        self._queue.refuse_if_behind()
-        load = await self._queue.load()
+        self._queue.door.refuse_if_behind()
+        load = await self._queue.door.load()
         if load.depth >= self._max_depth and load.waiting_bytes >= self._spool_bytes:
             raise self._full(load.depth, self._max_depth / 10 * load.drain_ms)
 

@@ -147,7 +147,7 @@ class Dispatcher:
         if self._held or len(groups) != 1 or groups[0][0].cost_bytes < _BIG_BYTES:
             return 1
         try:
-            is_waited_for = await self._queue.expected_wait_s() > 0
+            is_waited_for = await self._queue.door.expected_wait_s() > 0
         except (RedisError, OSError):
             return 1  # it only would have been faster
         return 1 if is_waited_for else min(self._lanes.most, _MOST_THREADS)

@@ -91,7 +91,7 @@ class Lanes:
     async def _adjust(self) -> None:
         if len(self._busy) < self._most and not self._idle_since:
             # Who comes while a network works waits for it, whatever a mean job takes.
-            if self._long or await self._queue.expected_wait_s() > self._settings.grow_wait_s:
+            if self._long or await self._queue.door.expected_wait_s() > self._settings.grow_wait_s:
                 await self._grow()
                 self.changed.set()
             return

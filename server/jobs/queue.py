@@ -5,8 +5,7 @@ Nothing here knows of pictures, processes or HTTP.
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -17,13 +16,15 @@ from redis.exceptions import ResponseError
 
 from server.config.sections import QueueSettings
 from server.jobs import names
+from server.jobs.arrival import Arrival
+from server.jobs.door import Door
 from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.once import Promise
 from server.jobs.outbox import OutboxRules
 from server.jobs.scripts import Scripts
 from server.jobs.tally import Tally
 from server.jobs.trash import Trash
-from server.refusals import BatchTooLarge, IdempotencyBusy, QueueFull, QuotaExceeded, UploadTaken
+from server.refusals import BatchTooLarge, UploadTaken
 
 log = structlog.get_logger(__name__)
 
@@ -33,67 +34,6 @@ _CANCEL_WALKS = 4
 
 FOLLOWERS_MOST = 100
 """So many jobs may wait for the work of one; each of its moves moves them, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A checked picture with its recipe, about to be admitted. Sizes in bytes.
-
-    original_key: where its own file lies; where the same bytes are held already, that goes.
-    dedup: digest of the result that it shares; "": none.
-    source: by which way it came in; "": its hash knows already, since it was fetched.
-    """
-
-    job_id: str
-    name: str
-    recipe: str
-    original_key: str
-    original_bytes: int
-    original_format: str
-    width: int
-    height: int
-    cost_bytes: int
-    group: str
-    digest: str
-    dedup: str = ""
-    private: bool = False
-    expires_in_s: int | None = None
-    needs_network: bool = False
-    came: str = ""
-    source: str = ""
-
-    def fields(self) -> list[str]:
-        """The hash's fields, flat."""
-        rare = {
-            "dedup": self.dedup,
-            "private": "1" if self.private else "",
-            "network": "1" if self.needs_network else "",
-            "came": self.came,
-            "source": self.source,
-            "expires": str(self.expires_in_s * 1000) if self.expires_in_s is not None else "",
-        }
-        return [
-            *("name", self.name),
-            *("recipe", self.recipe),
-            *("original_key", self.original_key),
-            *("original_bytes", str(self.original_bytes)),
-            *("original_format", self.original_format),
-            *("width", str(self.width)),
-            *("height", str(self.height)),
-            *("cost", str(self.cost_bytes)),
-            *("group", self.group),
-            *("digest", self.digest),
-            *(part for name, value in rare.items() if value for part in (name, value)),
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How full the queue is; drain_ms is the time until one more job has left it."""
-
-    depth: int
-    waiting_bytes: int
-    drain_ms: float
 
 
 class JobQueue:
@@ -118,14 +58,12 @@ class JobQueue:
         outbox: which ends become webhooks, beside those whose clients ask for them.
         """
         outbox = outbox or OutboxRules()
-        self.most_unsettled = most_unsettled
+        self.door = Door(redis, settings, most_unsettled=most_unsettled)
         self._redis = redis
         self._settings = settings
         self._node = node
         self.left_waiting = 0
         """How many jobs the last claim of this node has left in line."""
-        self.refuse_if_behind: Callable[[], None] = lambda: None
-        """Raises when the ends of jobs cannot be written down, so that no new ones shall come."""
         self._scripts = Scripts(
             redis,
             {
@@ -187,42 +125,35 @@ class JobQueue:
 
         Returns the ids of those that are completed already, by results that were there.
         """
-        self.refuse_if_behind()
+        self.door.refuse_if_behind()
         request = {
             "class": queue_class,
             "client": client,
             "batch": batch_id,
             "jobs": [{"id": one.job_id, "fields": one.fields()} for one in arrivals],
-            "most_unsettled": self.most_unsettled,
+            "most_unsettled": self.door.most_unsettled,
             "once": promise,
             "brought": {"id": brought[0], "token": brought[1]} if brought else None,
             "callback": callback_url,
         }
-        if len(arrivals) > self._settings.max_depth and not self._spool_limit_bytes:
+        limit = self.door.max_depth
+        if len(arrivals) > limit and not self.door.spool_limit_bytes:
             raise BatchTooLarge(
-                f"At most {self._settings.max_depth} pictures may wait; send them in several.",
-                limit=self._settings.max_depth,
+                f"At most {limit} pictures may wait; send them in several.",
+                limit=limit,
                 actual=len(arrivals),
             )
         admitted, depth, waiting_bytes, wait_ms, cached = await self._scripts.admit(
-            args=[self._settings.max_depth, self._spool_limit_bytes, orjson.dumps(request)]
+            args=[limit, self.door.spool_limit_bytes, orjson.dumps(request)]
         )
-        self.heed_the_door(admitted, depth, wait_ms, arriving=len(arrivals))
+        self.door.heed(admitted, depth, wait_ms, arriving=len(arrivals))
         if admitted == -3:
             raise UploadTaken("Another request has taken this upload in.", retry_after_s=1)
         if not admitted:
-            raise self._full(depth, waiting_bytes, wait_ms)
+            raise self.door.full(depth, waiting_bytes, wait_ms)
         self.tally.arrived(sum(one.original_bytes for one in arrivals))
         self.tally.reused(len(cached))
         return set(cached)
-
-    async def refuse_if_full(self) -> None:
-        """Say QueueFull before a body is read when it can be known. admit() has the last word."""
-        self.refuse_if_behind()
-        load = await self.load()
-        limit = self._settings.max_depth
-        if load.depth >= limit and load.waiting_bytes >= self._spool_limit_bytes:
-            raise self._full(load.depth, load.waiting_bytes, limit / 10 * load.drain_ms)
 
     async def claim(
         self, wanted: int, *, free_bytes: int, is_idle: bool, networks: int = 0
@@ -375,11 +306,6 @@ class JobQueue:
         """End the time of what is due, `most` jobs and originals; returns how many there were."""
         return int(await self._scripts.expire(args=[most]))
 
-    async def expected_wait_s(self) -> float:
-        """How long a job that came now would wait, by the mean time of a job and all lanes."""
-        load = await self.load()
-        return load.depth * load.drain_ms / 1000
-
     async def counters(self) -> dict[str, str]:
         """The queue's counters as they stand: waiting:interactive, processing, completed ..."""
         counters = await self._redis.hgetall(names.QUEUE)
@@ -390,51 +316,6 @@ class JobQueue:
         ids = await self._redis.zrange(names.FAILED, 0, most - 1, desc=True)
         found = await self.look_all([str(one) for one in ids])
         return [job for job in found if isinstance(job, Job)]
-
-    @property
-    def _spool_limit_bytes(self) -> int:
-        return self._settings.spool_max_bytes if self._settings.overload == "spool" else 0
-
-    async def load(self) -> "Load":
-        """How full the queue is."""
-        fields = [
-            *map(names.waiting_count, names.LANE_CLASSES),
-            "waiting_bytes",
-            "mean_ms",
-            "lanes",
-        ]
-        found = await self._redis.hmget(names.QUEUE, fields)
-        *waiting, waiting_bytes, mean_ms, lanes = (int(value or 0) for value in found)
-        return Load(sum(waiting), waiting_bytes, (mean_ms or 1000) / max(1, lanes))
-
-    def heed_the_door(self, verdict: int, unsettled: int, wait_ms: float, *, arriving: int) -> None:
-        """Raises what door.lua has found against an admission."""
-        if verdict == -1:
-            raise IdempotencyBusy("The same request was admitted just now.", retry_after_s=1)
-        if verdict != -2:
-            return
-        limit, wait_s = self.most_unsettled, max(1, min(60, math.ceil(wait_ms / 1000)))
-        raise QuotaExceeded(
-            f"Each client may have {limit} jobs that wait or are in work; you have {unsettled} and"
-            f" bring {arriving}. Send it again in {wait_s} s.",
-            limit=limit,
-            actual=unsettled + arriving,
-            retry_after_s=wait_s,
-        )
-
-    def _full(self, depth: int, waiting_bytes: int, wait_ms: float) -> QueueFull:
-        wait_s = max(1, min(60, math.ceil(wait_ms / 1000)))
-        limit, actual = self._settings.max_depth, depth
-        detail = f"At most {limit} pictures may wait and {depth} do"
-        if self._spool_limit_bytes:
-            limit, actual = self._spool_limit_bytes, waiting_bytes
-            detail += f", with {actual} of the {limit} bytes that may wait on disk"
-        return QueueFull(
-            f"{detail}. Send it again in {wait_s} s.",
-            limit=limit,
-            actual=actual,
-            retry_after_s=wait_s,
-        )
 
 
 def _bytes_of(variants: str) -> int:

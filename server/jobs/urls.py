@@ -14,9 +14,10 @@ from redis.asyncio import Redis
 
 from server.config.sections import FetchSettings, QueueSettings
 from server.jobs import names
+from server.jobs.arrival import Arrival
 from server.jobs.job import Job, JobState
 from server.jobs.once import Promise
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.jobs.source import Source
 from server.jobs.way import CAME
 from server.refusals import AlreadyEnded, QueueFull
@@ -117,21 +118,21 @@ class UrlQueue:
             "is_open": is_open,
             "shared": [*terms.fields(), *(part for pair in alone.items() for part in pair)],
             "jobs": [(one.job_id, one.fields()) for one in orders],
-            "most_unsettled": self._queue.most_unsettled,
+            "most_unsettled": self._queue.door.most_unsettled,
             "once": promise,
             "callback": terms.callback_url,
         }
         admitted, waiting, *wait_ms = await self._scripts.admit_urls(
             args=[self._settings.max_waiting, orjson.dumps(request)]
         )
-        self._queue.heed_the_door(admitted, waiting, *(wait_ms or [0]), arriving=len(orders))
+        self._queue.door.heed(admitted, waiting, *(wait_ms or [0]), arriving=len(orders))
         if admitted == _CLOSED:
             raise AlreadyEnded("The batch was cancelled while its list was read.")
         return None if admitted else int(waiting)
 
     async def refuse_if_full(self) -> None:
         """Say QueueFull before a body is read when it can be known. admit() has the last word."""
-        self._queue.refuse_if_behind()
+        self._queue.door.refuse_if_behind()
         waiting = await self.waiting()
         if waiting >= self._settings.max_waiting:
             raise self.full(waiting + 1)

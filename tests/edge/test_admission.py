@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 
 from server.config.sections import QueueSettings
 from server.jobs import names
+from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import new_batch_id, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.refusals import QueueFull
 from tests.conftest import StartServer
 from tests.edge.busy import busy_lane

@@ -7,8 +7,9 @@ import orjson
 from redis.asyncio import Redis
 
 from server.config.sections import QueueSettings
+from server.jobs.arrival import Arrival
 from server.jobs.job import Job, JobState, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.storage.disk import DiskStorage
 from server.storage.storage import original_key, result_key
 

@@ -7,9 +7,10 @@ import pytest
 
 from pool import NO_AI, Engines, Model, Used, parse_recipe
 from server.config.sections import QueueSettings
+from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Job, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.jobs.speeds import Speeds
 
 PLAIN = Arrival(

@@ -10,11 +10,12 @@ from redis.asyncio import Redis
 
 from pool import NO_AI, Fault, Lane, Limits, NotStarted, Outcome, Output, Task
 from server.config.sections import QueueSettings
+from server.jobs.arrival import Arrival
 from server.jobs.carry import Carrier
 from server.jobs.connection import command_client
 from server.jobs.job import Job, JobState, new_job_id
 from server.jobs.progress import ProgressBoard
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.jobs.speeds import Speeds
 from server.storage.disk import DiskStorage
 from server.storage.spool import Spool

@@ -18,10 +18,11 @@ from redis.asyncio import Redis
 
 from server.config.deriving import DerivedSettings
 from server.config.sections import QueueSettings
+from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.derived import CannotBe, DerivedJobs
 from server.jobs.job import Job, JobState, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.refusals import Faulted, QueueFull, QuotaExceeded, Refusal, TooManyDerived
 from tests.jobs.sharing import Site, arrival_of
 from tests.jobs.test_holders import LIVE, MOST, NODES, Holders

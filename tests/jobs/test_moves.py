@@ -18,9 +18,10 @@ from hypothesis.stateful import (
 from redis.asyncio import Redis
 
 from server.config.sections import QueueSettings
+from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import MOVES, SETTLED, Job, JobState, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 
 CLASSES, CLIENTS, NODES = ("interactive", "bulk"), ("ann", "bob", "cem"), ("here", "there")
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)

@@ -6,9 +6,10 @@ import pytest
 from redis.asyncio import Redis
 
 from server.config.sections import QueueSettings
+from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Batch, Job, JobState, new_batch_id, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.refusals import QueueFull
 
 ROOM = 10**12
@@ -85,7 +86,7 @@ async def test_spool_policy_lets_jobs_wait_on_disk_up_to_its_bytes(redis: Redis)
     with pytest.raises(QueueFull) as refusal:
         await admit(queue, arrival())
     with pytest.raises(QueueFull):
-        await queue.refuse_if_full()
+        await queue.door.refuse_if_full()
     await claim(queue, 4)
     await admit(queue, arrival())
 

@@ -6,9 +6,10 @@ import pytest
 from redis.asyncio import Redis
 
 from server.config.sections import FetchSettings, QueueSettings
+from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Batch, Job, JobState, new_batch_id, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.jobs.urls import Order, Remembered, Terms, UrlQueue
 from server.refusals import AlreadyEnded
 

@@ -5,8 +5,9 @@ from typing import Any
 from redis.asyncio import Redis
 
 from server.config.sections import QueueSettings
+from server.jobs.arrival import Arrival
 from server.jobs.job import Job, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 
 
 async def queue_of(redis: "Redis") -> JobQueue:

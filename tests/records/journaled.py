@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 from server.config.recording import RecordSettings
 from server.config.sections import QueueSettings
 from server.jobs import names
+from server.jobs.arrival import Arrival
 from server.jobs.job import Job, JobState, new_batch_id, new_job_id
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.ops.journal import Journal
 from server.records.filters import Filter
 from server.records.record import Row

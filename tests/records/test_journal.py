@@ -263,7 +263,7 @@ async def test_while_the_database_is_away_the_journal_waits_and_then_refuses_new
     async with AsyncExitStack() as stack:
         stack.push_async_callback(records.close)
         journal = await stack.enter_async_context(journaling(redis, records, max_journal=100))
-        queue.refuse_if_behind = journal.refuse_if_behind
+        queue.door.refuse_if_behind = journal.refuse_if_behind
         ids = await complete(queue, 20)
         await written(redis)
         await asyncio.to_thread(own_postgres.stop)
@@ -273,7 +273,7 @@ async def test_while_the_database_is_away_the_journal_waits_and_then_refuses_new
             with pytest.raises(RecordsBehind) as refused:
                 await admit(queue)
             with pytest.raises(RecordsBehind):
-                await queue.refuse_if_full()
+                await queue.door.refuse_if_full()
             waiting = await redis.xlen(names.JOURNAL)
         finally:
             await asyncio.to_thread(own_postgres.start)

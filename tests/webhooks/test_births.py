@@ -10,11 +10,12 @@ from redis.asyncio import Redis
 from server.config.sections import FetchSettings, QueueSettings
 from server.config.webhooks import EndpointSettings, WebhookSettings
 from server.jobs import names
+from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.delivery import Delivery, DeliveryState
 from server.jobs.job import Job, JobState, new_batch_id, new_job_id
 from server.jobs.outbox import Outbox, OutboxRules
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.jobs.urls import Order, Terms, UrlQueue
 
 CALLBACK = "https://shop.example/hook"

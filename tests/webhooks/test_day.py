@@ -17,12 +17,13 @@ from server.config.sections import QueueSettings
 from server.config.webhooks import EndpointSettings, WebhookSettings
 from server.intake.fetch.guard import Guard
 from server.intake.fetch.session import AddressRefused, guarded_session
+from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.delivery import Delivery, DeliveryState
 from server.jobs.job import new_job_id
 from server.jobs.links import PUBLIC
 from server.jobs.outbox import Outbox, OutboxRules
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.live.webhooks.post import Poster
 from server.live.webhooks.schedule import Schedule
 from server.live.webhooks.secrets import Secrets

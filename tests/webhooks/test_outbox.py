@@ -8,11 +8,12 @@ from redis.asyncio import Redis
 from server.config.sections import QueueSettings
 from server.config.webhooks import EndpointSettings, WebhookSettings
 from server.jobs import names
+from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.delivery import Attempt, Delivery, DeliveryState, target_of_endpoint
 from server.jobs.job import new_job_id
 from server.jobs.outbox import Claimed, DeliveryPage, Outbox, OutboxRules
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 
 ENDPOINT = EndpointSettings(url="https://crm.example/")
 FAILED = Attempt(at_ms=1, taken_ms=5, status=500, error="It answered 500.", excerpt="no")

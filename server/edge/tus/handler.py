@@ -109,7 +109,7 @@ class TusHandler:
         brings_bytes = _brings_bytes(request)
         read_checksum(request)
         upload = await self._read_wish(request)
-        await self._intake.queue.refuse_if_full()
+        await self._intake.queue.door.refuse_if_full()
         await self._uploads.begin(upload)
         if brings_bytes:
             try:

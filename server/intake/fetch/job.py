@@ -21,8 +21,9 @@ from server.intake.fetch.download import Download, Downloader, Validators
 from server.intake.fetch.faults import FetchFailed
 from server.intake.passing import Passing
 from server.intake.upload import Intake, refused
+from server.jobs.arrival import Arrival
 from server.jobs.job import Job, JobState
-from server.jobs.queue import Arrival, JobQueue
+from server.jobs.queue import JobQueue
 from server.jobs.urls import Remembered, UrlQueue
 from server.refusals import DiskFull, Faulted, Unavailable
 from server.storage.spool import Spooled
