@@ -15,6 +15,7 @@ from tests.intake.origin import Origin
 from tests.server_process import ServerProcess
 
 QUICK = {"SAFELIGHT_QUEUE__LEASE_S": "1"}
+LARGE = PICTURE + bytes(2 * 1024 * 1024)  # a smaller one is written to the disk when it is whole
 
 
 def gated(origin: Origin, path: str) -> tuple[str, list[bool]]:
@@ -22,12 +23,12 @@ def gated(origin: Origin, path: str) -> tuple[str, list[bool]]:
     is_open = [False]
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": str(len(PICTURE))})
+        response = web.StreamResponse(headers={"Content-Length": str(len(LARGE))})
         await response.prepare(request)
-        await response.write(PICTURE[:500])
+        await response.write(LARGE[: len(LARGE) * 3 // 4])
         while not is_open[0]:  # noqa: ASYNC110 (the test sets it from another thread)
             await asyncio.sleep(0.02)
-        await response.write(PICTURE[500:])
+        await response.write(LARGE[len(LARGE) * 3 // 4 :])
         return response
 
     return origin.answer(path, answer), is_open

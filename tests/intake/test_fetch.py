@@ -35,9 +35,7 @@ async def origin() -> AsyncIterator[Origin]:
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     """Where what is fetched goes."""
-    made = Spool(
-        tmp_path, max_upload_bytes=MAX_BYTES, stall_timeout_s=30, refuse_if_low=lambda: None
-    )
+    made = Spool(tmp_path, max_upload_bytes=MAX_BYTES, refuse_if_low=lambda: None)
     made.prepare()
     return made
 
