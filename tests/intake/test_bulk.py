@@ -214,6 +214,28 @@ async def open_batch(server: ServerProcess) -> str:
         return str(redis.zrange(names.OPEN, 0, -1)[0])
 
 
+async def test_watching_a_list_of_ten_thousand_costs_one_subscription(
+    fetching_client: ClientSession, fetch_server: ServerProcess, origin: Origin
+) -> None:
+    url = stuck(origin)
+    lines = [{"imageUrl": f"{url}?{number}"} for number in range(10_000)]
+    batch_id = (await ask_in_lines(fetching_client, lines))["jobId"]
+    with redis_of(fetch_server) as redis:
+        before = set(redis.pubsub_channels("events:*"))
+        async with (
+            fetching_client.ws_connect("/ws") as socket,
+            fetching_client.get(f"/events/{batch_id}") as stream,
+        ):
+            await socket.send_json({"type": "subscribe", "jobId": batch_id})
+            first = await socket.receive_json()
+            await stream.content.readline()
+            channels = set(redis.pubsub_channels("events:*")) - before
+    async with fetching_client.delete(f"/job/{batch_id}"):
+        await status_of(fetching_client, batch_id, wait_s=20)
+
+    assert (first["total"], channels) == (10_000, {f"events:{batch_id}"})
+
+
 @pytest.fixture(scope="module")
 def held_server(
     shared_origin: Origin, tmp_path_factory: pytest.TempPathFactory
