@@ -13,14 +13,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from aiofiles.threadpool import wrap
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from server.refusals import EmptyBody, TooLarge
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # One write for many network reads: each is a hop to a thread.
 _BLOCK_BYTES = 1024 * 1024
@@ -101,17 +102,13 @@ class Spool:
             self._refuse_if_low()  # before the disk is full for Redis, too
             if len(block) < _BLOCK_BYTES:
                 return len(block), await _to_its_end(_write_whole, path, block)
-            hashed = await asyncio.to_thread(_HashedFile, path)
-            file = wrap(hashed)
-            try:
+            with _HashedFile(path) as file:
                 while block:
-                    await file.write(block)
+                    await _to_its_end(file.write, block)
                     self._refuse_if_low()
                     block = await anext(blocks, b"")
-                await asyncio.to_thread(os.fsync, hashed.fileno())
-                return hashed.tell(), hashed.digest.hexdigest()
-            finally:
-                await file.close()
+                await _to_its_end(os.fsync, file.fileno())
+                return file.tell(), file.digest.hexdigest()
 
     async def _blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes | bytearray]:
         """At least one; the last may be short or empty. Whoever gives chunks minds their pace."""
@@ -151,11 +148,9 @@ class _HashedFile(io.FileIO):
         return len(memoryview(block))
 
 
-async def _to_its_end(
-    function: Callable[[Path, bytes | bytearray], str], path: Path, content: bytes | bytearray
-) -> str:
-    """In a thread; whoever is cancelled waits for it, so that it does nothing after him."""
-    work = asyncio.get_running_loop().run_in_executor(None, function, path, content)
+async def _to_its_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """In a thread; whoever is cancelled waits for it, so that it touches no file after him."""
+    work = asyncio.create_task(asyncio.to_thread(function, *args, **kwargs))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
