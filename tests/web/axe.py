@@ -26,3 +26,12 @@ async def violations(page: Page) -> list[str]:
         for one in found["violations"]
         for node in one["nodes"]
     ]
+
+
+async def violations_in_both_themes(page: Page) -> list[str]:
+    """The same in light and in dark."""
+    found = []
+    for theme in ("light", "dark"):
+        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        found += [f"{theme}: {one}" for one in await violations(page)]
+    return found

@@ -17,6 +17,7 @@ from tests import server_process
 from tests.conftest import StartServer
 from tests.edge.gated import key_of, settings
 from tests.server_process import ServerProcess
+from tests.web.axe import bring_axe, violations_in_both_themes
 from tests.web.darkroom import DESKTOP, DEVELOPED, OpenDarkroom, choose
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -249,9 +250,10 @@ async def test_key_is_asked_for_kept_for_the_tab_and_sent_over_the_socket(
     allowed_complaints: list[str],
 ) -> None:
     allowed_complaints.extend(["status of 401", "WebSocket connection"])
-    page = await open_darkroom(url=keyed_server.url, state="waiting", **DESKTOP)
+    page = await open_darkroom(url=keyed_server.url, state="waiting", prepare=bring_axe, **DESKTOP)
     dialog = page.get_by_role("dialog", name="API key")
     await expect(dialog).to_be_visible()
+    assert await violations_in_both_themes(page) == []
     await dialog.get_by_label("Key").fill("sl_wrong")
     await dialog.get_by_role("button", name="Use this key").click()
     await expect(dialog).to_contain_text("Give another key")  # asked again

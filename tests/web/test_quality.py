@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from playwright.async_api import CDPSession, Page, expect
 
+from tests.web.axe import bring_axe, violations_in_both_themes
 from tests.web.darkroom import (
     DESKTOP,
     DEVELOPED,
     PHONE,
-    THEMES,
     OpenDarkroom,
     ScriptedFeed,
     Visitor,
@@ -44,47 +44,21 @@ SHIFTS = """
 """
 
 
-@pytest.fixture
-def axe() -> Path:
-    """The file of axe-core."""
-    path = TOOLS / "axe-core" / "axe.min.js"
-    if not path.exists():
-        pytest.skip("axe-core is not installed: 'make node' does, with npm")
-    return path
-
-
-async def violations(page: Page) -> list[dict[str, Any]]:
-    """What axe finds wrong, in both themes."""
-    found = []
-    for theme in THEMES:
-        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        result = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-        found += [
-            {"theme": theme, "rule": one["id"], "nodes": [node["html"] for node in one["nodes"]]}
-            for one in result["violations"]
-        ]
-    return found
-
-
 @in_browser
 @pytest.mark.parametrize("visitor", [DESKTOP, PHONE], ids=["desktop", "phone"])
 async def test_page_can_be_used_by_everybody(
     open_darkroom: OpenDarkroom,
     photos: list[Path],
     tmp_path: Path,
-    axe: Path,
     visitor: Visitor,
     allowed_complaints: list[str],
 ) -> None:
     allowed_complaints.append("status of 415")
 
-    async def prepare(page: Page) -> None:
-        await page.add_init_script(path=axe)
-
     notes = tmp_path / "notes.jpg"
     notes.write_text("These are notes, not a picture.\n" * 9)
-    page = await open_darkroom(prepare=prepare, **visitor)
-    assert await violations(page) == []
+    page = await open_darkroom(prepare=bring_axe, **visitor)
+    assert await violations_in_both_themes(page) == []
     await choose(page, [*photos, notes])
     await expect(page.locator(DEVELOPED)).to_have_count(2)
     await expect(page.locator("picture-card[data-phase=failed]")).to_have_count(1)
@@ -93,18 +67,18 @@ async def test_page_can_be_used_by_everybody(
     await page.get_by_text("All steps and options").click()
     for option in ("resize", "watermark", "variants"):
         await page.locator(f"[data-option={option}] summary").first.click()
-    assert await violations(page) == []
+    assert await violations_in_both_themes(page) == []
     await page.locator(".card-copy").first.click()
-    assert await violations(page) == []
+    assert await violations_in_both_themes(page) == []
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Compare evening.jpg large").click()
-    assert await violations(page) == []
+    assert await violations_in_both_themes(page) == []
     await page.keyboard.press("Escape")
     await page.locator(".by-url:visible").click()
-    assert await violations(page) == []
+    assert await violations_in_both_themes(page) == []
     await page.keyboard.press("Escape")
     await page.locator(".card-remove").first.click()
-    assert await violations(page) == []
+    assert await violations_in_both_themes(page) == []
 
 
 @in_browser
@@ -118,7 +92,7 @@ async def test_nothing_that_is_seen_moves_by_itself(
         await feed.replace_socket(page)
         await page.add_init_script(SHIFTS)
 
-    page = await open_darkroom(prepare=prepare, **visitor)
+    page = await open_darkroom(prepare=bring_axe, **visitor)
     await page.wait_for_load_state("networkidle")
     await drag(page, "drop", photos)  # no input that would excuse a shift
     for job_id in await feed.subscribed(2):
