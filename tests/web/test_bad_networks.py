@@ -228,6 +228,26 @@ async def test_two_tabs_send_the_same_large_picture_without_disturbing_each_othe
         await expect(page.locator(DEVELOPED)).to_be_visible(timeout=30_000)
 
 
+async def test_code_of_the_cards_may_come_in_any_order(
+    open_darkroom: OpenDarkroom, photos: list[Path]
+) -> None:
+    others_are_there = asyncio.Event()
+
+    async def come_last(route: Route) -> None:
+        await others_are_there.wait()
+        await route.continue_()
+
+    page = await open_darkroom(**DESKTOP)
+    await page.route("**/picture-card.js", come_last)
+    await choose(page, photos)
+    for name in ("picture-viewer", "copy-menu"):
+        await page.evaluate("(name) => customElements.whenDefined(name)", name)
+    await page.evaluate("new Promise((resolve) => requestAnimationFrame(resolve))")
+    others_are_there.set()
+
+    await expect(page.locator(DEVELOPED)).to_have_count(2)
+
+
 async def test_all_uploads_stand_still_and_go_on(
     open_darkroom: OpenDarkroom, photos: list[Path]
 ) -> None:

@@ -92,7 +92,7 @@ async def test_nothing_that_is_seen_moves_by_itself(
         await feed.replace_socket(page)
         await page.add_init_script(SHIFTS)
 
-    page = await open_darkroom(prepare=bring_axe, **visitor)
+    page = await open_darkroom(prepare=prepare, **visitor)
     await page.wait_for_load_state("networkidle")
     await drag(page, "drop", photos)  # no input that would excuse a shift
     for job_id in await feed.subscribed(2):

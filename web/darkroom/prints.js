@@ -7,6 +7,7 @@ const NEW_CARDS_A_FRAME = 40; // empty ones: a card fills itself when it comes n
 const NEAR = "100% 0px"; // a window's height above and below
 const COUNTDOWN_MS = 500;
 const FETCH_AGAIN_MS = 2000;
+const ELEMENTS = ["picture-card", "picture-viewer", "copy-menu"];
 const STYLES = ["picture-card", "before-after", "picture-viewer", "copy-menu"];
 
 /** @typedef {import("./picture.js").Picture} Picture */
@@ -38,9 +39,7 @@ export class Prints {
     try {
       await Promise.all([
         ...STYLES.map(stylesheet),
-        import("../elements/picture-card.js"),
-        import("../elements/picture-viewer.js"),
-        import("../elements/copy-menu.js"),
+        ...ELEMENTS.map((name) => import(`../elements/${name}.js`)),
       ]);
       if (this.#changed.size) this.#schedule();
     } catch {
@@ -83,7 +82,7 @@ export class Prints {
 
   #flush() {
     this.#frame = 0;
-    if (!customElements.get("picture-viewer") || !customElements.get("copy-menu")) return this.prepare();
+    if (!ELEMENTS.every((name) => customElements.get(name))) return this.prepare();
     let room = NEW_CARDS_A_FRAME;
     for (const [key, picture] of this.#changed) {
       const isNew = !this.#cards.has(key);
