@@ -19,9 +19,9 @@ from server.edge.access.gate import Gate, refuse_unguarded
 from server.edge.access.idempotency import Idempotency
 from server.edge.access.quota import Quotas
 from server.edge.access.sign import Doorman
-from server.edge.callbacks import Callbacks
-from server.edge.derive import Derive
 from server.edge.health import HealthHandler
+from server.edge.hosting.derive import Derive
+from server.edge.incoming.callbacks import Callbacks
 from server.intake.deriving import Deriving
 from server.intake.direct.events import StorageEvents
 from server.intake.direct.presign import Presign
@@ -35,24 +35,24 @@ from server.intake.same import Sameness
 from server.intake.tus.uploads import TusUploads
 from server.intake.upload import Intake
 from server.jobs import names
-from server.jobs.carry import Carrier
 from server.jobs.connection import command_client, feed_client
+from server.jobs.counts.usage import Allowance, Usage
 from server.jobs.derived import DerivedJobs
 from server.jobs.direct import DirectUploads
-from server.jobs.dispatcher import Dispatcher
 from server.jobs.fitness import refuse_unfit
 from server.jobs.heads import Heads
-from server.jobs.lanes import Lanes
-from server.jobs.leases import Leases
 from server.jobs.links import Links
-from server.jobs.notebook import Notebook
 from server.jobs.once import OnceBook
 from server.jobs.outbox import Outbox, OutboxRules
-from server.jobs.progress import ProgressBoard
 from server.jobs.queue import JobQueue
-from server.jobs.speeds import Speeds
+from server.jobs.running.carry import Carrier
+from server.jobs.running.dispatcher import Dispatcher
+from server.jobs.running.lanes import Lanes
+from server.jobs.running.leases import Leases
+from server.jobs.running.progress import ProgressBoard
+from server.jobs.running.speeds import Speeds
+from server.jobs.trail.notebook import Notebook
 from server.jobs.urls import UrlQueue
-from server.jobs.usage import Allowance, Usage
 from server.live.feed import Feed
 from server.live.sockets import Sockets
 from server.live.sse import EventStreams

@@ -6,24 +6,24 @@ from server.app import Parts
 from server.edge.access.client import TRUSTED_PROXIES
 from server.edge.access.sign import SignHandler
 from server.edge.archive.handler import ArchiveHandler
-from server.edge.delivery import Delivery
-from server.edge.history import HistoryHandler
-from server.edge.hooks import HookHandler
-from server.edge.hot import HotAnswers
-from server.edge.images import ImageHandler
+from server.edge.history.handler import HistoryHandler
+from server.edge.hosting.delivery import Delivery
+from server.edge.hosting.hot import HotAnswers
+from server.edge.hosting.images import ImageHandler
+from server.edge.hosting.removal import RemovalHandler
+from server.edge.incoming.direct import DirectUploadHandler
+from server.edge.incoming.hooks import HookHandler
+from server.edge.incoming.process import ProcessHandler
+from server.edge.incoming.upload import UploadHandler
 from server.edge.networks import NetworkHandler
 from server.edge.offer import OfferHandler
 from server.edge.openapi import OpenApiHandler
 from server.edge.page import PageHandler
 from server.edge.problems import TALLY, tell_problems
-from server.edge.process import ProcessHandler
 from server.edge.recipes import RecipeHandler
-from server.edge.removal import RemovalHandler
 from server.edge.status import StatusHandler
 from server.edge.trace import TraceHandler
 from server.edge.tus.handler import TusHandler, mark_response
-from server.edge.upload import UploadHandler
-from server.edge.uploads import DirectUploadHandler
 from server.edge.webhooks import WebhookHandler
 from server.storage.bucket import BucketStorage
 

@@ -10,7 +10,7 @@ import typer
 
 from server.config import Settings, SettingsError, load
 from server.edge.access.sign import signable
-from server.edge.derive_wish import words_of
+from server.edge.hosting.derive_wish import words_of
 from server.jobs.links import image_path, signed_url
 from server.refusals import Refusal
 from server.signing import Signer, load_keys, signing_file

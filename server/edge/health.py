@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 
 from server.edge.access.client import CALLER
 from server.edge.reply import reply
-from server.jobs.lanes import Lanes
 from server.jobs.queue import JobQueue
+from server.jobs.running.lanes import Lanes
 from server.live.feed import Feed
 from server.ops.journal import Journal
 from server.storage.storage import Storage

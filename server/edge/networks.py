@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from server.edge.reply import reply
-from server.jobs.speeds import Speeds
+from server.jobs.running.speeds import Speeds
 
 _HEADERS = {"Cache-Control": "no-cache"}
 

@@ -13,8 +13,8 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 from server.edge.reply import json_body
 from server.edge.shown import shown
-from server.jobs.tally import Tally
-from server.jobs.way import CAME, Came, now_ms
+from server.jobs.counts.tally import Tally
+from server.jobs.trail.way import CAME, Came, now_ms
 from server.refusals import (
     BadRequest,
     DiskFull,

@@ -6,10 +6,10 @@ from aiohttp import web
 
 from server.edge.reply import reply
 from server.jobs.job import Batch, Job, iso
-from server.jobs.notebook import Notebook
 from server.jobs.queue import JobQueue
-from server.jobs.trace import Hop, hops_of
-from server.jobs.way import now_ms
+from server.jobs.trail.notebook import Notebook
+from server.jobs.trail.trace import Hop, hops_of
+from server.jobs.trail.way import now_ms
 from server.refusals import NotFound
 
 _FRESH = {"Cache-Control": "no-store"}

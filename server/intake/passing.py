@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from server.jobs.way import Arriving, Came, now_ms
+from server.jobs.trail.way import Arriving, Came, now_ms
 
 
 class Passing:

@@ -28,11 +28,11 @@ from server.intake.arriving import arrival, misfit
 from server.intake.passing import Passing
 from server.intake.same import Sameness
 from server.jobs.job import new_batch_id, new_job_id
-from server.jobs.notebook import Notebook
 from server.jobs.once import Promise
 from server.jobs.queue import JobQueue
 from server.jobs.source import Source
-from server.jobs.way import CAME
+from server.jobs.trail.notebook import Notebook
+from server.jobs.trail.way import CAME
 from server.refusals import BadOptions, EmptyBody, Faulted, Refusal, Unavailable
 from server.storage.spool import Spool, Spooled
 from server.storage.storage import Storage, original_key, put_all

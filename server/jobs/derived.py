@@ -18,7 +18,7 @@ from server.config.sections import QueueSettings
 from server.jobs.arrival import Arrival
 from server.jobs.job import Job, is_batch_id
 from server.jobs.queue import JobQueue
-from server.jobs.way import now_ms
+from server.jobs.trail.way import now_ms
 from server.refusals import Faulted, QueueFull, QuotaExceeded, TooManyDerived
 
 _DIGEST_BYTES = 24  # in 32 letters

@@ -17,12 +17,12 @@ from redis.exceptions import ResponseError
 from server.config.sections import QueueSettings
 from server.jobs import names
 from server.jobs.arrival import Arrival
+from server.jobs.counts.tally import Tally
 from server.jobs.door import Door
 from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.once import Promise
 from server.jobs.outbox import OutboxRules
 from server.jobs.scripts import Scripts
-from server.jobs.tally import Tally
 from server.jobs.trash import Trash
 from server.refusals import BatchTooLarge, UploadTaken
 

@@ -19,7 +19,7 @@ from server.jobs.job import Job, JobState
 from server.jobs.once import Promise
 from server.jobs.queue import JobQueue
 from server.jobs.source import Source
-from server.jobs.way import CAME
+from server.jobs.trail.way import CAME
 from server.refusals import AlreadyEnded, QueueFull
 
 _COME_AGAIN_S = 10

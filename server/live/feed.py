@@ -19,9 +19,9 @@ from server.config.sections import LiveSettings
 from server.jobs import names
 from server.jobs.job import Batch, Job, JobState, is_batch_id
 from server.jobs.links import PUBLIC, Links
-from server.jobs.notebook import Notebook
 from server.jobs.queue import JobQueue
-from server.jobs.way import now_ms
+from server.jobs.trail.notebook import Notebook
+from server.jobs.trail.way import now_ms
 from server.live.mailbox import Event, Mailbox
 from server.refusals import Unavailable
 

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from server.jobs import names
-from server.jobs.overview import Overview, overview
+from server.jobs.counts.overview import Overview, overview
 from server.jobs.queue import JobQueue
 from server.live.feed import Feed
 from server.live.system_mail import SocketMailbox

@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from server.jobs import tally
-from server.jobs.histogram import percentile_ms
-from server.jobs.overview import Overview
+from server.jobs.counts import tally
+from server.jobs.counts.histogram import percentile_ms
+from server.jobs.counts.overview import Overview
 from server.live.system_moves import public_class
 from server.live.system_part import LanePart, NodePart
 

@@ -7,10 +7,10 @@ from typing import Protocol
 import orjson
 
 from pool import Lane
-from server.jobs.dispatcher import Dispatcher
-from server.jobs.lanes import Lanes
-from server.jobs.progress import ProgressBoard
-from server.jobs.tally import Tally
+from server.jobs.counts.tally import Tally
+from server.jobs.running.dispatcher import Dispatcher
+from server.jobs.running.lanes import Lanes
+from server.jobs.running.progress import ProgressBoard
 
 _SHORT = 8
 VERSION = 1
@@ -42,7 +42,7 @@ class LanePart:
 
 @dataclass(frozen=True, slots=True)
 class NodePart:
-    """One node; counts as in server.jobs.tally.Recent, bytes and numbers as they stand.
+    """One node; counts as in server.jobs.counts.tally.Recent, bytes and numbers as they stand.
 
     free_bytes: of the disk of its data folder. is_written: whether its last attempt to write
     records succeeded.

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from server.config.recording import RecordSettings
 from server.jobs import names
-from server.jobs.notebook import Notebook
-from server.jobs.way import now_ms
+from server.jobs.trail.notebook import Notebook
+from server.jobs.trail.way import now_ms
 from server.records.record import EntryUnreadable, Row, row_of
 from server.records.store import Records, RecordsAway, RecordsRefused
 from server.refusals import RecordsBehind

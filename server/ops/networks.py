@@ -16,7 +16,7 @@ from pool import (
     measure_networks,
 )
 from server.config.networks import AiSettings
-from server.jobs.speeds import Speeds
+from server.jobs.running.speeds import Speeds
 
 log = structlog.get_logger(__name__)
 

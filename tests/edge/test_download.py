@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
-from server.edge.disposition import disposition
+from server.edge.hosting.disposition import disposition
 from tests.edge.pictures import jpeg
 
 VALUE = re.compile(

@@ -11,7 +11,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from server.jobs.connection import command_client
-from server.jobs.usage import Allowance, Usage
+from server.jobs.counts.usage import Allowance, Usage
 from tests import server_process
 from tests.chaos.parts import SLOW
 from tests.edge.forms import AT_ONCE, form

@@ -11,7 +11,7 @@ from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Job, new_job_id
 from server.jobs.queue import JobQueue
-from server.jobs.speeds import Speeds
+from server.jobs.running.speeds import Speeds
 
 PLAIN = Arrival(
     job_id="",

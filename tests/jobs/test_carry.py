@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 from pool import NO_AI, Fault, Lane, Limits, NotStarted, Outcome, Output, Task
 from server.config.sections import QueueSettings
 from server.jobs.arrival import Arrival
-from server.jobs.carry import Carrier
 from server.jobs.connection import command_client
 from server.jobs.job import Job, JobState, new_job_id
-from server.jobs.progress import ProgressBoard
 from server.jobs.queue import JobQueue
-from server.jobs.speeds import Speeds
+from server.jobs.running.carry import Carrier
+from server.jobs.running.progress import ProgressBoard
+from server.jobs.running.speeds import Speeds
 from server.storage.disk import DiskStorage
 from server.storage.spool import Spool
 from server.storage.storage import original_key

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from server.jobs.histogram import LAST_BUCKET, bucket_of, percentile_ms
-from server.jobs.tally import COMPLETED, RATE_S, STEP_S, STEPS, Tally, Window
+from server.jobs.counts.histogram import LAST_BUCKET, bucket_of, percentile_ms
+from server.jobs.counts.tally import COMPLETED, RATE_S, STEP_S, STEPS, Tally, Window
 
 
 class Clock:

@@ -15,10 +15,10 @@ from pool.kill import Kill
 from server.config.sections import PoolSettings, QueueSettings
 from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
-from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job, new_job_id
-from server.jobs.lanes import Lanes
 from server.jobs.queue import JobQueue
+from server.jobs.running.dispatcher import Dispatcher
+from server.jobs.running.lanes import Lanes
 from tests.pool.pictures import LIMITS, plain
 
 BIG, SMALL = 300 << 20, 50 << 20

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pool import Lap
-from server.jobs.way import Arriving, Turn, Working
+from server.jobs.trail.way import Arriving, Turn, Working
 
 AT_MS = 1_763_000_000_000.0
 TURN = Turn("lane-3", AT_MS, AT_MS + 2, AT_MS + 100)

@@ -16,8 +16,8 @@ import pytest
 from aiohttp import ClientSession, FormData
 from multidict import CIMultiDict
 
-from server.edge.asked import asked_of
-from server.edge.recorded import csv_lines
+from server.edge.history.asked import asked_of
+from server.edge.history.recorded import csv_lines
 from server.records.database import open_database
 from server.records.store import Records
 from server.refusals import BadRequest, ScopeMissing

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from server.edge.hooks import created_objects
+from server.edge.incoming.hooks import created_objects
 from server.intake.direct.events import Created
 from server.jobs import names
 from server.storage.storage import incoming_key

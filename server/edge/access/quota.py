@@ -6,7 +6,7 @@ Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ 
 from aiohttp import web
 
 from server.edge.access.client import CALLER, Caller
-from server.jobs.usage import Allowance, Meter, Usage
+from server.jobs.counts.usage import Allowance, Meter, Usage
 from server.refusals import QuotaExceeded
 
 _DAY_S = 24 * 3600

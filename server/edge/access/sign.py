@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.config import Settings
 from server.edge.access.client import CALLER, Caller
-from server.edge.derive_wish import WORDS, wish_of, words_of
+from server.edge.hosting.derive_wish import WORDS, wish_of, words_of
 from server.edge.reply import reply
 from server.jobs.job import Job, iso
 from server.jobs.links import image_path, signed_url

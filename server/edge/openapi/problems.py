@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from server.edge.byterange import NotSatisfiable
+from server.edge.hosting.byterange import NotSatisfiable
 from server.refusals import FETCH_FAULTS, JOB_FAULTS, PICTURE_FAULTS, Faulted, Refusal
 
 # Beside the ranges it is about; imported, so that it is met.

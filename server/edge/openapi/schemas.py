@@ -6,7 +6,7 @@ from pool import Recipe
 from server.edge.openapi.parts import Schema, flag, listed, maybe, number, ref, shape, text, whole
 from server.jobs.job import JobState
 from server.jobs.source import Source
-from server.jobs.trace import Part
+from server.jobs.trail.trace import Part
 
 _STATES = [state.value for state in JobState]
 _TIME = {"format": "date-time"}

@@ -11,9 +11,9 @@ from server.config import Settings
 from server.edge.access.client import CALLER, client_of
 from server.edge.access.quota import Quotas
 from server.edge.body import Body
-from server.edge.callbacks import Callbacks
-from server.edge.form import Form
-from server.edge.keeping import keeping
+from server.edge.incoming.callbacks import Callbacks
+from server.edge.incoming.form import Form
+from server.edge.incoming.keeping import keeping
 from server.edge.tus.headers import (
     ALGORITHMS,
     EXTENSIONS,

@@ -16,8 +16,8 @@ from server.config.sections import FetchSettings
 from server.intake.fetch.job import JobFetcher
 from server.jobs import names
 from server.jobs.job import Job, JobState
-from server.jobs.news import News
 from server.jobs.queue import JobQueue
+from server.jobs.running.news import News
 from server.jobs.urls import UrlQueue
 from server.refusals import DiskFull
 

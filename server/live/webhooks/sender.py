@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from server.config.webhooks import WebhookSettings
 from server.jobs.delivery import Attempt, Delivery, DeliveryState
-from server.jobs.notebook import Notebook, Posted
 from server.jobs.outbox import Outbox
+from server.jobs.trail.notebook import Notebook, Posted
 from server.live.webhooks.body import LinksAt, body_of
 from server.live.webhooks.post import Answer, Poster
 from server.live.webhooks.schedule import Schedule

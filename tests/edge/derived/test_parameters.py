@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 from yarl import URL
 
-from server.edge.derive_wish import WORDS
+from server.edge.hosting.derive_wish import WORDS
 from tests.edge.derived.asking import NOBODYS, code_of, image_of, made_of, send, sign
 from tests.edge.gated import bearer
 from tests.edge.problem import problem

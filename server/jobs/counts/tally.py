@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from server.jobs.histogram import bucket_of, percentile_ms
+from server.jobs.counts.histogram import bucket_of, percentile_ms
 from server.jobs.job import Job, JobState
 
 Key = TypeVar("Key", str, int)

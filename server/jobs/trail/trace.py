@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from server.jobs import messages
 from server.jobs.job import Job
-from server.jobs.notebook import Notes
-from server.jobs.way import Arriving, Tried, Working
+from server.jobs.trail import messages
+from server.jobs.trail.notebook import Notes
+from server.jobs.trail.way import Arriving, Tried, Working
 
 
 class Part(StrEnum):

@@ -14,7 +14,7 @@ import orjson
 from pool import Outcome, Task
 from server.jobs import names
 from server.jobs.job import Job, iso
-from server.jobs.notebook import Notes, Posted
+from server.jobs.trail.notebook import Notes, Posted
 
 _HIDDEN_COLUMNS = ("client", "batch")
 

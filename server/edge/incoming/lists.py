@@ -6,9 +6,9 @@ from aiohttp import web
 
 from server.config import Settings
 from server.edge.body import Body
-from server.edge.form import Form
-from server.edge.keeping import FIELDS
-from server.edge.outcome import later_at
+from server.edge.incoming.form import Form
+from server.edge.incoming.keeping import FIELDS
+from server.edge.incoming.outcome import later_at
 from server.edge.reply import reply
 from server.intake.bulk import Bulk
 from server.intake.lines import Lines

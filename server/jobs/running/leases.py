@@ -7,11 +7,11 @@ from typing import Protocol
 import structlog
 from redis.exceptions import RedisError
 
-from server.jobs.carry import Carrier
-from server.jobs.dispatcher import Dispatcher
 from server.jobs.job import Job
-from server.jobs.lanes import Lanes
 from server.jobs.queue import JobQueue
+from server.jobs.running.carry import Carrier
+from server.jobs.running.dispatcher import Dispatcher
+from server.jobs.running.lanes import Lanes
 
 log = structlog.get_logger(__name__)
 

@@ -10,15 +10,15 @@ from dataclasses import replace
 import structlog
 
 from server.config.deriving import DerivedSettings
-from server.edge.derive_wish import DerivedWish
-from server.edge.negotiate import Lack
-from server.edge.outcome import settled_job
+from server.edge.hosting.derive_wish import DerivedWish
+from server.edge.hosting.negotiate import Lack
+from server.edge.incoming.outcome import settled_job
 from server.intake.deriving import Deriving
 from server.jobs.derived import CannotBe, DerivedJobs, Found, format_name
 from server.jobs.heads import Heads
 from server.jobs.job import Job, JobState
 from server.jobs.queue import JobQueue
-from server.jobs.way import now_ms
+from server.jobs.trail.way import now_ms
 from server.live.feed import Feed
 from server.refusals import BeingMade, Faulted, Gone, Refusal
 

@@ -39,11 +39,11 @@ from pool import (
 )
 from server.config.sections import QueueSettings
 from server.jobs.job import Job, JobState
-from server.jobs.notebook import Notebook
-from server.jobs.progress import ProgressBoard
 from server.jobs.queue import JobQueue
-from server.jobs.speeds import Speeds
-from server.jobs.way import Turn, Working, now_ms
+from server.jobs.running.progress import ProgressBoard
+from server.jobs.running.speeds import Speeds
+from server.jobs.trail.notebook import Notebook
+from server.jobs.trail.way import Turn, Working, now_ms
 from server.refusals import is_fault_of_picture
 from server.storage.spool import Spool
 from server.storage.storage import Storage, put_all, result_key

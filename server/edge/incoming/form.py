@@ -15,8 +15,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from pool import Recipe, RecipeError, parse_recipe
 from server.config import Settings
-from server.edge import keeping
 from server.edge.body import Body
+from server.edge.incoming import keeping
 from server.intake.archive.unpack import ZIP_TYPES, Archives, told_apart
 from server.intake.file_name import clean_name
 from server.intake.upload import Upload

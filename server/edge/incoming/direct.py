@@ -13,10 +13,10 @@ from server.config import Settings
 from server.edge.access.client import client_of
 from server.edge.access.quota import Quotas
 from server.edge.body import Body
-from server.edge.callbacks import Callbacks
 from server.edge.expect import ask_for_body
-from server.edge.form import Form
-from server.edge.outcome import job_outcome
+from server.edge.incoming.callbacks import Callbacks
+from server.edge.incoming.form import Form
+from server.edge.incoming.outcome import job_outcome
 from server.edge.prefer import patience
 from server.edge.reply import reply
 from server.intake.direct.presign import FORMATS, Begun, Presign, refuse_other_length

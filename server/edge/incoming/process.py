@@ -10,11 +10,11 @@ from server.config import Settings
 from server.edge.access.client import CALLER, client_of
 from server.edge.access.idempotency import Idempotency, Turn
 from server.edge.body import Body
-from server.edge.callbacks import Callbacks
-from server.edge.form import Form
-from server.edge.keeping import keeping
-from server.edge.lists import ListReader, read_query
-from server.edge.outcome import job_outcome, later_at, processing
+from server.edge.incoming.callbacks import Callbacks
+from server.edge.incoming.form import Form
+from server.edge.incoming.keeping import keeping
+from server.edge.incoming.lists import ListReader, read_query
+from server.edge.incoming.outcome import job_outcome, later_at, processing
 from server.edge.prefer import Patience, patience
 from server.edge.reply import reply
 from server.intake.lines import refusal_problem

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from multidict import CIMultiDict
 
-from server.edge.byterange import is_known
+from server.edge.hosting.byterange import is_known
 from server.edge.problems import request_id
 from server.jobs.heads import Heads
 from server.jobs.job import Variant

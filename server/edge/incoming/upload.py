@@ -9,11 +9,11 @@ from server.config import Settings
 from server.edge.access.client import client_of
 from server.edge.access.idempotency import Idempotency, Turn
 from server.edge.access.quota import Quotas
-from server.edge.callbacks import Callbacks
 from server.edge.expect import ask_for_body
-from server.edge.form import read_form, refuse_too_large
-from server.edge.keeping import Keeping, keeping
-from server.edge.outcome import later_at, processing, settled, settled_job
+from server.edge.incoming.callbacks import Callbacks
+from server.edge.incoming.form import read_form, refuse_too_large
+from server.edge.incoming.keeping import Keeping, keeping
+from server.edge.incoming.outcome import later_at, processing, settled, settled_job
 from server.edge.prefer import Patience, patience
 from server.edge.reply import reply
 from server.intake.upload import Intake, Refused, Upload

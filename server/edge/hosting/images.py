@@ -7,12 +7,12 @@ from aiohttp import web
 
 from pool import Recipe
 from server.edge.access.sign import PRIVATE_HEADERS, Doorman, no_picture
-from server.edge.delivery import Delivery
-from server.edge.derive import Derive
-from server.edge.derive_wish import DerivedWish, wish_of, words_of
-from server.edge.disposition import disposition
-from server.edge.hot import FILE_OF, IS_LASTING
-from server.edge.negotiate import MEDIA_TYPES, Choice, choose, has, lacking
+from server.edge.hosting.delivery import Delivery
+from server.edge.hosting.derive import Derive
+from server.edge.hosting.derive_wish import DerivedWish, wish_of, words_of
+from server.edge.hosting.disposition import disposition
+from server.edge.hosting.hot import FILE_OF, IS_LASTING
+from server.edge.hosting.negotiate import MEDIA_TYPES, Choice, choose, has, lacking
 from server.edge.problems import REQUEST_ID, problem_response
 from server.jobs.heads import Heads
 from server.jobs.job import Batch, Job, JobState

@@ -13,10 +13,10 @@ from redis.exceptions import RedisError
 
 from pool import Lane
 from server.jobs.job import Job
-from server.jobs.lanes import Lanes
 from server.jobs.names import AI_CLASS
-from server.jobs.news import News
 from server.jobs.queue import JobQueue
+from server.jobs.running.lanes import Lanes
+from server.jobs.running.news import News
 
 log = structlog.get_logger(__name__)
 

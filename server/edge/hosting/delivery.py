@@ -10,8 +10,8 @@ from aiohttp import web
 
 from server.config.hosting import HostingSettings
 from server.config.storing import StorageSettings
-from server.edge.byterange import ByteRange, NotSatisfiable, asked_range, is_known
-from server.edge.hot import note_shown
+from server.edge.hosting.byterange import ByteRange, NotSatisfiable, asked_range, is_known
+from server.edge.hosting.hot import note_shown
 from server.edge.problems import problem_response
 from server.jobs.job import Variant
 from server.refusals import Gone

@@ -12,8 +12,8 @@ import structlog
 from aiohttp import web
 
 from server.edge.access.client import CALLER
-from server.edge.asked import MOST, Asked, asked_of
-from server.edge.recorded import csv_head, csv_lines, ndjson_lines, record_picture
+from server.edge.history.asked import MOST, Asked, asked_of
+from server.edge.history.recorded import csv_head, csv_lines, ndjson_lines, record_picture
 from server.edge.reply import reply
 from server.jobs.job import JobState
 from server.jobs.picture import job_details

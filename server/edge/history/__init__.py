@@ -1,0 +1,1 @@
+"""The jobs that have ended, by page or as a file."""

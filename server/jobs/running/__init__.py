@@ -1,0 +1,1 @@
+"""What this node does with claimed jobs: lanes, dispatcher, leases, progress."""

@@ -1,0 +1,1 @@
+"""What is kept and told of one job's way through the service."""
