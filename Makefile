@@ -16,9 +16,9 @@ PIP_COMPILE := .venv/bin/pip-compile --quiet --no-config --generate-hashes --str
 serve: .venv/serve.stamp
 	@exec .venv/bin/python -m server serve $(ARGS)
 
-## test: every check and every test
+## test: every check and every test, a file of tests on each core; ARGS="-n0 tests/jobs" for some of them
 test: .venv/dev.stamp chromium nginx node check
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 ## check: format, lint, types and the rule of imports
 check: .venv/dev.stamp
