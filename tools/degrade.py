@@ -58,6 +58,7 @@ def spoilt(rng: np.random.Generator, crop: Picture) -> tuple[Picture, Picture]:
         quality = int(rng.integers(8, 96))
         halves = rng.random() < 0.6
         bad = as_floats(jpeg(as_bytes(bad), quality, halves_colour=halves))
+    bad = as_floats(as_bytes(bad))  # what comes is whole levels, cut off at black and white
     top, left = rng.integers(0, MARGIN + 1, 2)
     cut = (slice(top, crop.shape[0] - MARGIN + top), slice(left, crop.shape[1] - MARGIN + left))
     return bad[cut], good[cut]

@@ -1,14 +1,17 @@
-"""Writes trained weights as ONNX, and checks that onnxruntime gives what PyTorch gave.
+"""Writes trained weights as ONNX, checks that onnxruntime gives what PyTorch gave, and notes the
+SHA-256 beside it, by which a server knows the file.
 
 python -m tools.export WEIGHTS.pt pool/ai/models/enhance.onnx
 """
 
+import hashlib
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from pool.ai.engines import DIGESTS
 from pool.ai.runtime import InferenceSession
 from tools.nets import NETS
 
@@ -44,8 +47,18 @@ def export(weights: Path, target: Path) -> None:
         away = float(np.abs(made - net(other).numpy()).max())
     if away > ALIKE:
         raise SystemExit(f"expected the same from onnxruntime, got a difference of {away}")
+    note_digest(target)
     count = sum(one.numel() for one in net.parameters())
     print(f"{target}: {count} parameters, {target.stat().st_size} bytes, difference {away:.1e}")
+
+
+def note_digest(target: Path) -> None:
+    """As `sha256sum` writes it, in place of what was noted of that name before."""
+    sums = target.with_name(DIGESTS)
+    lines = sums.read_text().splitlines() if sums.exists() else []
+    others = [line for line in lines if line.split()[1] != target.name]
+    own = f"{hashlib.sha256(target.read_bytes()).hexdigest()}  {target.name}"
+    sums.write_text("\n".join(sorted([*others, own], key=lambda line: line.split()[1])) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,9 @@ def _stack(inputs: int, channels: int, outputs: int, layers: int) -> nn.Sequenti
     return nn.Sequential(*parts, last)
 
 
+LAST_OF_BLOCK = ".second."  # in names of weights: zeros there make a block add nothing
+
+
 class _Block(nn.Module):
     """Two convolutions whose answer is added to what came in: learns many times sooner."""
 
@@ -47,18 +50,19 @@ class Enhance(nn.Module):
 
     scale = 1
 
-    def __init__(self, channels: int = 32, blocks: int = 3) -> None:
+    def __init__(self, channels: int = 32, blocks: int = 6) -> None:
         super().__init__()
-        head = nn.Conv2d(12, channels, 3, padding=1)
-        tail = nn.Conv2d(channels, 12, 3, padding=1)
-        nn.init.normal_(tail.weight, std=0.01)
-        self.body = nn.Sequential(head, *(_Block(channels) for _ in range(blocks)), tail)
+        self.head = nn.Conv2d(12, channels, 3, padding=1)
+        self.blocks = nn.Sequential(*(_Block(channels) for _ in range(blocks)))
+        self.tail = nn.Conv2d(channels, 12, 3, padding=1)
+        nn.init.normal_(self.tail.weight, std=0.01)
         self.radius = 2 * (2 * blocks + 2)
         self.multiple = 2
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         halves = functional.pixel_unshuffle(picture - 0.5, 2)
-        return picture - functional.pixel_shuffle(self.body(halves), 2)
+        features = self.blocks(self.head(halves))
+        return picture - functional.pixel_shuffle(self.tail(features), 2)
 
 
 class Upscale(nn.Module):

@@ -1,6 +1,7 @@
 """Trains a network for a given time on the CPU and keeps the best weights.
 
-python -m tools.train enhance PHOTOS WEIGHTS.pt --minutes 50 --threads 1
+python -m tools.train enhance PHOTOS small.pt --blocks 3 --rate 0.02 --minutes 11
+python -m tools.train enhance PHOTOS enhance.pt --start small.pt --minutes 51
 """
 
 import argparse
@@ -12,11 +13,16 @@ import numpy as np
 import torch
 
 from tools.degrade import MARGIN, halved, spoilt
+from tools.grow import grow, learned
+from tools.muon import Muon
 from tools.nets import NETS
 from tools.photos import packages
 
 CROP, BATCH = 96, 8
-PEAK_RATE, WARM_UP = 2e-3, 0.03  # of the learning rate; of the time
+MUON_RATE = 4e-3  # at its highest: of convolutions between features
+ADAM_SHARE = 0.05  # of that rate, for the rest
+WARM_UP = 0.03  # of the time
+OUTER_CHANNELS = 12  # what a picture's 2 x 2 pixels are; the first and last convolution
 KEEPS_S = 60  # weights are written so often
 MEMORY = 0.998  # of the running mean of the weights, which is what is kept
 MOST_AREA = 1_000_000  # pixels; a larger picture is not chosen more often
@@ -66,42 +72,69 @@ def _tensor(pictures: list[np.ndarray]) -> torch.Tensor:
 
 
 def rate(part: float) -> float:
-    """The learning rate after a part of the time, 0 to 1: a short rise, then half a cosine."""
+    """How much of the highest learning rate after a part of the time, 0 to 1: a short rise, then
+    half a cosine.
+    """
     if part < WARM_UP:
-        return PEAK_RATE * max(part / WARM_UP, 0.02)
+        return max(part / WARM_UP, 0.02)
     left = (1 - part) / (1 - WARM_UP)
-    return float(PEAK_RATE * 0.5 * (1 - np.cos(np.pi * max(left, 0.0))) + 1e-6)
+    return float(0.5 * (1 - np.cos(np.pi * max(left, 0.0))) + 1e-3)
 
 
-def train(name: str, folder: Path, target: Path, minutes: float, seed: int) -> None:
-    torch.manual_seed(seed)
-    net = NETS[name]().to(memory_format=torch.channels_last)
+def optimisers(net: torch.nn.Module, highest: float) -> list[tuple[torch.optim.Optimizer, float]]:
+    """Each with its highest rate; that of Muon is given."""
+    inner, outer = [], []
+    for weight in net.parameters():
+        is_inner = weight.ndim == 4 and min(weight.shape[:2]) > OUTER_CHANNELS
+        (inner if is_inner else outer).append(weight)
+    adam = torch.optim.Adam(outer, lr=highest * ADAM_SHARE, betas=(0.9, 0.99))
+    return [(Muon(inner, lr=highest), highest), (adam, highest * ADAM_SHARE)]
+
+
+def train(said: argparse.Namespace) -> None:
+    torch.manual_seed(said.seed)
+    net = NETS[said.name](**({"blocks": said.blocks} if said.blocks else {}))
+    if said.start is not None:
+        grow(net, learned(said.start))
+    net = net.to(memory_format=torch.channels_last)
     kept = {key: value.clone() for key, value in net.state_dict().items()}
-    optimiser = torch.optim.Adam(net.parameters(), lr=PEAK_RATE, betas=(0.9, 0.99))
+    both = optimisers(net, said.rate)
     began, written, seen = time.monotonic(), 0.0, 0.0
-    for steps, (bad, good) in enumerate(batches(name, folder, seed), start=1):
+    for steps, (bad, good) in enumerate(batches(said.name, said.photos, said.seed), start=1):
         passed = time.monotonic() - began
-        part = passed / (minutes * 60)
-        for group in optimiser.param_groups:
-            group["lr"] = rate(part)
-        optimiser.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            made = net(bad.to(memory_format=torch.channels_last))
-        loss = ((made.float() - good) ** 2 + 1e-6).sqrt().mean()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 0.5)
-        optimiser.step()
-        steps += 1
-        seen = 0.98 * seen + 0.02 * float(loss.detach())
+        part = passed / (said.minutes * 60)
+        seen = 0.98 * seen + 0.02 * _learn(net, both, bad, good, part)
         share = min(MEMORY, steps / (steps + 10))
         for key, value in net.state_dict().items():
             kept[key].lerp_(value, 1 - share)
         if passed - written > KEEPS_S or part >= 1:
             written = passed
-            torch.save({"name": name, "weights": kept, "steps": steps}, target)
+            torch.save({"name": said.name, "weights": kept, "steps": steps}, said.target)
             print(f"{passed:6.0f} s  {steps} steps  loss {seen:.5f}", flush=True)
         if part >= 1:
             return
+
+
+def _learn(
+    net: torch.nn.Module,
+    both: list[tuple[torch.optim.Optimizer, float]],
+    bad: torch.Tensor,
+    good: torch.Tensor,
+    part: float,
+) -> float:
+    """One step, after a part of the time; the loss before it."""
+    for optimiser, highest in both:
+        for group in optimiser.param_groups:
+            group["lr"] = highest * rate(part)
+    net.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = net(bad.to(memory_format=torch.channels_last))
+    loss = ((made.float() - good) ** 2 + 1e-6).sqrt().mean()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 0.5)
+    for optimiser, _ in both:
+        optimiser.step()
+    return float(loss.detach())
 
 
 def main() -> None:
@@ -112,9 +145,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=MUON_RATE, help="of learning, at its highest")
+    parser.add_argument("--blocks", type=int, help="of enhance, where fewer shall learn first")
+    parser.add_argument("--start", type=Path, help="weights (.pt, .onnx) of this or a smaller one")
     said = parser.parse_args()
     torch.set_num_threads(said.threads)
-    train(said.name, said.photos, said.target, said.minutes, said.seed)
+    train(said)
 
 
 if __name__ == "__main__":

@@ -10,23 +10,29 @@ if TYPE_CHECKING:
     import pyvips
 
 
-def _hear_nothing(_part: float) -> None:
+def _hear_nothing(_step: str, _part: float) -> None:
     return
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One per task. `tell` hears how much of all networks' work is done, 0 to 1, and raises where
-    the task is stopped.
+    """One per task. `tell` hears of which step the network works, and how much of all networks'
+    work is done, 0 to 1; it raises where the task is stopped.
     """
 
     engines: Engines = NO_AI
-    tell: Callable[[float], None] = _hear_nothing
+    tell: Callable[[str, float], None] = _hear_nothing
     notes: Notes = field(default_factory=Notes)
 
     def network(self, step: str, asked: Asked) -> Model | None:
-        """What does this step; None for classic."""
+        """What does this step; None for classic.
+
+        Refused where a network is demanded and does not load: its file may be another by now than
+        the one that was tried when the server started.
+        """
         model = chosen(step, asked, self.engines)
+        if model is not None and not _loads(model, self.engines):
+            model = chosen(step, asked, self.engines.without(model.name, "it cannot be loaded"))
         if model is None:
             self.notes.add(Used(step, "classic"))
         return model
@@ -38,11 +44,21 @@ class Bench:
         from pool.ai.tiles import through  # loads onnxruntime
 
         def hear(pixels: int) -> None:
-            self.tell(self.notes.part(pixels))
+            self.tell(step, self.notes.part(pixels))
 
         made, used = through(image, model, self.engines, strength, hear)
         self.notes.add(Used(step, used.engine, used.model, used.megapixels, used.seconds))
         return made
+
+
+def _loads(model: Model, engines: Engines) -> bool:
+    from pool.ai.session import SHELF, ModelUnfit  # loads onnxruntime
+
+    try:
+        with SHELF.lent(model, engines):
+            return True
+    except ModelUnfit:
+        return False  # the job says which engine it was; who is refused hears why
 
 
 PLAIN = Bench()

@@ -1,34 +1,45 @@
 """What networks cost a job: seconds and bytes, told from its plans. Loads no onnxruntime."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from pool.ai.engines import OWN, SLOWEST_S_PER_MP, Engines, Model, chosen
+from pool.ai.engines import OWN, Engines, Model, chosen
 from pool.fault import Refused
 from pool.plan import Move, Plan, plan_outputs
 from pool.recipe import Recipe
 from pool.records import Header
 
-RUNTIME_BYTES = (
-    192 << 20
-)  # onnxruntime, a session, a tile of 256 px (12 MP upscaled: 413 MiB in all)
+RUNTIME_BYTES = 208 << 20
+"""onnxruntime, a session and a tile of 256 px. A job that upscales 12 MP to 48 has 427 MiB at its
+peak, 172 of them the picture and the result; with this 436 are counted for it.
+"""
 
 
-def seconds(header: Header, recipe: Recipe, engines: Engines, speeds: Mapping[str, float]) -> float:
+def seconds(header: Header, recipe: Recipe, engines: Engines) -> float:
     """By the seconds a megapixel of each network; 0 where none is needed or nothing can be made."""
     try:
         work = list(runs(plan_outputs(header, recipe), engines))
     except Refused:
         return 0.0
-    return sum(pixels / 1e6 * speeds.get(model.name, SLOWEST_S_PER_MP) for model, pixels in work)
+    known = engines.seconds_per_mp
+    return sum(pixels / 1e6 * known.get(one.name, one.usual_s_per_mp) for one, pixels in work)
 
 
 def network_bytes(plans: tuple[Plan, ...], bands: int) -> int:
-    """Of onnxruntime with a network at work, and of what goes in and comes out, both whole."""
+    """Of onnxruntime with a network at work, and of what goes in and comes out, both whole; four
+    times the side takes two passes, and what is between them is there, too.
+    """
     moves = list(network_moves(plans))
     if not moves:
         return 0
-    held = max(move.frame.before.pixels + move.frame.after.pixels for move in moves)
+    held = max(map(_held_pixels, moves))
     return RUNTIME_BYTES + held * max(3, bands)
+
+
+def _held_pixels(move: Move) -> int:
+    before, after = move.frame.before.pixels, move.frame.after.pixels
+    scale = OWN[move.name].scale ** 2
+    between = after // scale if after > before * scale else 0
+    return before + between + after
 
 
 def network_moves(plans: tuple[Plan, ...]) -> Iterator[Move]:

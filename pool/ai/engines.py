@@ -3,12 +3,13 @@
 Importing this loads neither onnxruntime nor a picture library.
 """
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 
 from pydantic import Field
 
@@ -25,8 +26,10 @@ ENGINE_TEXT = (
 MODEL_TEXT = "A network of the operator's by name; without it the one that comes with the service."
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", examples=["upscale"])]
 SHIPPED = Path(__file__).with_name("models")
+DIGESTS = "SHA256SUMS"  # beside them, as `sha256sum` reads and writes it
 EXTRA = "onnxruntime"
-SLOWEST_S_PER_MP = 20.0  # believed of a model that has not been measured yet
+_AGAIN = "install the package again"
+SLOWEST_S_PER_MP = 20.0  # believed of an operator's model that has not been measured yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Model:
 
     A sample is (value / 255 - mean) / deviation, and back. `overlap` pixels around a tile are
     computed and thrown away; from the network's reach on there are no seams. Sides of a tile are
-    multiples of `multiple`.
+    multiples of `multiple`. `usual_s_per_mp`: seconds a megapixel, as long as it was not measured.
     """
 
     name: str
@@ -47,26 +50,48 @@ class Model:
     multiple: int = 1
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    usual_s_per_mp: float = SLOWEST_S_PER_MP
 
 
 OWN = {
-    "enhance": Model("enhance", str(SHIPPED / "enhance.onnx"), overlap=16, multiple=2),
-    "upscale": Model("upscale", str(SHIPPED / "upscale.onnx"), scale=2, overlap=8),
+    "enhance": Model(
+        "enhance", str(SHIPPED / "enhance.onnx"), overlap=28, multiple=2, usual_s_per_mp=1.2
+    ),
+    "upscale": Model(
+        "upscale", str(SHIPPED / "upscale.onnx"), scale=2, overlap=8, usual_s_per_mp=1.2
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What this server has. `why_not` says why there are no networks; "" where there are."""
+    """What this server has. `why_not` says why there are no networks; "" where there are.
+
+    `unfit`: those that do not work here, by name, and why; no step is given to one of them.
+    `seconds_per_mp`: of those that were measured, on one lane. All who hold this see what is found
+    out later. `jobs_at_once`: of those that need a network.
+    """
 
     models: tuple[Model, ...] = ()
     why_not: str = "AI enhancement is switched off here"
+    unfit: dict[str, str] = field(default_factory=dict, compare=False)
+    seconds_per_mp: dict[str, float] = field(default_factory=dict, compare=False)
+    jobs_at_once: int = 1
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
     threads: int = 1
     idle_s: float = 60.0
 
+    @property
+    def fit(self) -> tuple[Model, ...]:
+        """The networks that work, as far as that is known."""
+        return tuple(model for model in self.models if model.name not in self.unfit)
+
     def model(self, name: str) -> Model | None:
-        return next((model for model in self.models if model.name == name), None)
+        return next((model for model in self.fit if model.name == name), None)
+
+    def without(self, name: str, why: str) -> Self:
+        """The same where that network does not work."""
+        return replace(self, unfit={**self.unfit, name: why})
 
 
 NO_AI = Engines()
@@ -113,6 +138,22 @@ class Notes:
                 self.used[place] = Used(one.step, one.engine, one.model, megapixels, seconds)
                 return
         self.used.append(more)
+
+
+def damaged() -> dict[str, str]:
+    """What is wrong with the files of our own networks, by name; {} where nothing is."""
+    found: dict[str, str] = {}
+    for name, model in OWN.items():
+        path = Path(model.path)
+        try:
+            expected = path.with_name(DIGESTS).read_text().split()
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            found[name] = f"its file cannot be read ({error.strerror}); {_AGAIN}"
+            continue
+        if digest not in expected:
+            found[name] = f"its file is not the one that was shipped; {_AGAIN}"
+    return found
 
 
 def is_installed() -> bool:
@@ -174,5 +215,12 @@ def _missing(step: str, asked: Asked, engines: Engines) -> Fault:
             f"{engines.why_not}"
         )
         return Fault("ai_unavailable", detail)
-    known = ", ".join(model.name for model in engines.models)
+    name = asked.model or step
+    if name in engines.unfit:
+        detail = (
+            f"{step}.engine: expected auto or classic, got ai, but the network {name} does not "
+            f"work here: {engines.unfit[name]}"
+        )
+        return Fault("ai_unavailable", detail)
+    known = ", ".join(model.name for model in engines.fit)
     return Fault("ai_unavailable", f"{step}.model: expected one of {known}; got {asked.model}")

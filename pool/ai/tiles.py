@@ -65,7 +65,8 @@ def through(
     """A picture of three eight-bit bands after the network, `scale` times as large.
 
     strength: how much of what the network changes is done, 0 to 1; of scale 1 only.
-    tell: hears after each tile how many pixels are done; what it raises ends the work.
+    tell: hears before the first tile and after each how many pixels are done; what it raises ends
+    the work.
     """
     began = time.perf_counter()
     source = image.copy_memory()
@@ -73,6 +74,7 @@ def through(
     made = _room(height * scale, width * scale)
     region = pyvips.Region.new(source)
     done = 0
+    tell(done)
     for box in boxes(width, height, model):
         given = region.fetch(box.from_left, box.from_top, box.from_width, box.from_height)
         pixels = np.frombuffer(given, np.uint8).reshape(box.from_height, box.from_width, 3)

@@ -5,6 +5,7 @@ from aiohttp import web
 from server.edge.reply import reply
 from server.jobs.running.speeds import Speeds
 
+_ALL_BROKEN = "no network works here: see `broken`"
 _HEADERS = {"Cache-Control": "no-cache"}
 
 
@@ -16,7 +17,7 @@ class NetworkHandler:
         self._concurrency = concurrency
 
     async def get(self, _request: web.Request) -> web.Response:
-        """Every network with its seconds a megapixel; null until it is measured."""
+        """Every network that works, with its seconds a megapixel; null until it is measured."""
         engines = self._speeds.engines
         models = [
             {
@@ -25,14 +26,16 @@ class NetworkHandler:
                 "scale": model.scale,
                 "secondsPerMegapixel": self._seconds(model.name),
             }
-            for model in engines.models
+            for model in engines.fit
         ]
+        broken = [{"name": name, "whyNot": why} for name, why in engines.unfit.items()]
         return reply(
             {
-                "available": bool(engines.models),
-                "whyNot": engines.why_not or None,
-                "concurrency": self._concurrency if engines.models else 0,
+                "available": bool(models),
+                "whyNot": engines.why_not or (None if models else _ALL_BROKEN),
+                "concurrency": self._concurrency if models else 0,
                 "models": models,
+                "broken": broken,
             },
             headers=_HEADERS,
         )

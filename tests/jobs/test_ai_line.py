@@ -2,16 +2,19 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from pool import NO_AI, Engines, Model, Used, parse_recipe
+from pool import NO_AI, Engines, Header, Model, Used, parse_recipe
 from server.config.sections import QueueSettings
+from server.intake.arriving import arrival
 from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Job, new_job_id
 from server.jobs.queue import JobQueue
 from server.jobs.running.speeds import Speeds
+from server.storage.spool import Spooled
 
 PLAIN = Arrival(
     job_id="",
@@ -39,8 +42,8 @@ async def queue(valkey_url: str) -> AsyncIterator[JobQueue]:
 
 async def admit(queue: JobQueue, *, needs_network: bool) -> str:
     job_id = new_job_id()
-    arrival = replace(PLAIN, job_id=job_id, original_key=job_id, needs_network=needs_network)
-    await queue.admit([arrival], client="me", queue_class="interactive", batch_id=None)
+    one = replace(PLAIN, job_id=job_id, original_key=job_id, needs_network=needs_network)
+    await queue.admit([one], client="me", queue_class="interactive", batch_id=None)
     return job_id
 
 
@@ -79,6 +82,34 @@ async def test_a_lost_job_for_networks_is_found_again(queue: JobQueue) -> None:
     [again] = await claim(queue, 1, networks=1)
 
     assert (again.job_id, again.token) == (slow, job.token + 1)
+
+
+def test_what_networks_take_is_told_by_what_they_were_measured_to_take() -> None:
+    engines = replace(THERE, seconds_per_mp={"enhance": 3.0}, jobs_at_once=2)
+    header = Header("jpeg", 2000, 1000, 3, 1, False, False, 8, 1)
+    spooled = Spooled("job", "a.jpg", Path("a.jpg"), 1, "digest")
+
+    slow = arrival(spooled, header, parse_recipe({"enhance": {}}), None, engines)
+    plain = arrival(spooled, header, parse_recipe({}), None, engines)
+
+    assert (slow.needs_network, slow.network_s, slow.network_turn_s) == (True, 6.0, 3.0)
+    assert (plain.needs_network, plain.network_s) == (False, 0.0)
+
+
+async def test_its_eta_counts_what_networks_take_for_it_and_those_ahead(queue: JobQueue) -> None:
+    waiting = [new_job_id() for _ in range(3)]
+    for job_id in waiting:
+        slow = replace(PLAIN, job_id=job_id, original_key=job_id, needs_network=True)
+        one = replace(slow, network_s=12.0, network_turn_s=6.0)
+        await queue.admit([one], client="me", queue_class="interactive", batch_id=None)
+    plain = await admit(queue, needs_network=False)
+
+    *told, quick = await queue.look_all([*waiting, plain])
+
+    assert isinstance(quick, Job) and quick.eta_ms is not None
+    mean_ms = quick.eta_ms  # of a job, as long as none has ended
+    etas = [job.eta_ms for job in told if isinstance(job, Job)]
+    assert etas == [mean_ms + 12_000, 2 * mean_ms + 18_000, 3 * mean_ms + 24_000]
 
 
 async def test_its_deadline_grows_with_what_networks_take(queue: JobQueue) -> None:

@@ -1,10 +1,22 @@
 """Which engine does a step, and what is said where there is no network."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from pool import Header, Limits, Recipe, announce, parse_recipe, refusal
 from pool.ai.costs import network_bytes, pixels_given, seconds
-from pool.ai.engines import NO_AI, OWN, Engines, Model, needs_network
+from pool.ai.engines import (
+    DIGESTS,
+    NO_AI,
+    OWN,
+    SHIPPED,
+    Engines,
+    Model,
+    damaged,
+    needs_network,
+)
 from pool.cost import group_kind, memory_bytes
 from pool.plan import plan_outputs
 from tests.pool.pictures import LIMITS
@@ -75,13 +87,46 @@ def test_more_pixels_than_may_be_made_are_refused_though_resize_makes_them_few()
 
 
 def test_seconds_count_every_pass_and_every_output() -> None:
-    speeds = {"enhance": 1.0, "upscale": 2.0}
+    measured = replace(THERE, seconds_per_mp={"enhance": 1.0, "upscale": 2.0})
     small = Header("jpeg", 1000, 1000, 3, 1, False, False, 8, 1)
     variants = [{"name": "a"}, {"name": "b", "resize": {"width": 500}}]
 
-    assert seconds(small, recipe(upscale={"factor": 4}), THERE, speeds) == 2.0 + 8.0
-    assert seconds(small, recipe(enhance={}, variants=variants), THERE, speeds) == 1.25
-    assert seconds(small, recipe(enhance={}), NO_AI, speeds) == 0.0
+    assert seconds(small, recipe(upscale={"factor": 4}), measured) == 2.0 + 8.0
+    assert seconds(small, recipe(enhance={}, variants=variants), measured) == 1.25
+    assert seconds(small, recipe(enhance={}), NO_AI) == 0.0
+    assert seconds(small, recipe(enhance={}), THERE) == OWN["enhance"].usual_s_per_mp
+
+
+def test_what_does_not_work_is_not_chosen_and_refused_with_the_reason() -> None:
+    broken = THERE.without("enhance", "its file is damaged")
+
+    auto, asked = recipe(enhance={}), recipe(enhance={"engine": "ai"})
+    fault = refusal(HEADER, asked, limits(broken))
+
+    assert not needs_network(auto, broken)
+    assert needs_network(recipe(upscale={"factor": 2}), broken)
+    assert fault is not None
+    assert fault.code == "ai_unavailable"
+    assert "the network enhance does not work here: its file is damaged" in fault.detail
+    assert THERE.unfit == {}
+
+
+def test_the_files_of_our_networks_are_those_that_were_shipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert damaged() == {}
+
+    other = tmp_path / "upscale.onnx"
+    other.write_bytes(b"something else")
+    (tmp_path / DIGESTS).write_bytes((SHIPPED / DIGESTS).read_bytes())
+    monkeypatch.setitem(OWN, "upscale", replace(OWN["upscale"], path=str(other)))
+    gone = replace(OWN["enhance"], path=str(tmp_path / "enhance.onnx"))
+    monkeypatch.setitem(OWN, "enhance", gone)
+
+    assert damaged() == {
+        "enhance": "its file cannot be read (No such file or directory); install the package again",
+        "upscale": "its file is not the one that was shipped; install the package again",
+    }
 
 
 def test_a_larger_model_needs_fewer_passes() -> None:

@@ -183,6 +183,25 @@ def test_an_outcome_says_what_was_used_and_progress_goes_by_tiles(tmp_path: Path
     assert sum(one.megapixels for one in outcome.engines) == pytest.approx(0.02 + 0.08)
     assert [one.percent for one in told] == sorted(one.percent for one in told)
     assert next(one.percent for one in told if one.stage is Stage.ENCODING) == 90
+    assert list(dict.fromkeys(one.stage for one in told)) == [
+        Stage.DECODING,
+        Stage.UPSCALING,
+        Stage.PROCESSING,
+        Stage.ENHANCING,
+        Stage.ENCODING,
+    ]
+
+
+def test_between_two_networks_of_one_stage_the_stage_is_told_again(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    variants = [{"name": "a"}, {"name": "b", "resize": {"width": 90}}]
+    options = {"enhance": {}, "variants": variants, "format": "png"}
+
+    outcome = develop(task(tmp_path, waves(200, 100), options, WITH_AI), told.append, Kill())
+
+    assert outcome.fault is None
+    assert [one.percent for one in told] == sorted(one.percent for one in told)
+    assert [one.stage for one in told].count(Stage.ENHANCING) >= 2
 
 
 def test_auto_without_networks_is_classic_and_says_so(tmp_path: Path) -> None:
@@ -202,24 +221,26 @@ def test_a_pressed_kill_stops_between_two_tiles() -> None:
     kill = Kill()
     done: list[float] = []
 
-    def hear(part: float) -> None:
+    def hear(_step: str, part: float) -> None:
         done.append(part)
-        kill.now()
+        if part:
+            kill.now()
         kill.check()
 
-    image = waves(600, 64)
-    bench = Bench(ENGINES, hear, Notes(pixels=600 * 64))
+    image = waves(1200, 64)
+    bench = Bench(ENGINES, hear, Notes(pixels=1200 * 64))
     with pytest.raises(Refused, match="cancelled"):
         enhance(image, Enhance(), frame(image, 1, bench))
 
-    assert len(done) == 1
-    assert done[0] < 0.5
+    assert len(done) == 2
+    assert 0 == done[0] < done[1] < 0.5
 
 
 async def test_networks_work_in_a_child_that_is_shut_in(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.mkdir()
-    lane = Lane("ai", on_progress=lambda _: None, settings=LaneSettings(spool=str(spool)))
+    told: list[Progress] = []
+    lane = Lane("ai", on_progress=told.append, settings=LaneSettings(spool=str(spool)))
     await lane.start()
     try:
         speeds = await lane.run(measure_networks, ENGINES, deadline_s=30)
@@ -234,6 +255,24 @@ async def test_networks_work_in_a_child_that_is_shut_in(tmp_path: Path) -> None:
     assert isinstance(outcome, Outcome)
     assert outcome.fault is None
     assert [one.engine for one in outcome.engines] == ["ai"]
+    assert Stage.ENHANCING in {one.stage for one in told}
+
+
+def test_a_network_whose_file_is_broken_meanwhile_is_done_without_or_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "enhance.onnx"
+    path.write_bytes(b"nothing")
+    broken = Engines(models=(replace(OWN["enhance"], path=str(path)),), why_not="")
+    image = waves(64, 64)
+    bench = Bench(broken)
+
+    made = enhance(image, Enhance(), frame(image, 1, bench))
+
+    assert made.width == 64
+    assert [(one.step, one.engine) for one in bench.notes.used] == [("enhance", "classic")]
+    with pytest.raises(Refused, match="the network enhance does not work here"):
+        enhance(image, Enhance(engine="ai"), frame(image, 1, bench))
 
 
 def test_a_file_that_is_no_network_is_said_by_its_name(tmp_path: Path) -> None:

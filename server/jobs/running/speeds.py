@@ -17,7 +17,7 @@ class Speeds:
         self.engines = engines
         self._deadline_s = deadline_s
         self._deadline_times = deadline_times
-        self.seconds_per_mp: dict[str, float] = {}
+        self.seconds_per_mp = engines.seconds_per_mp
 
     def measured(self, model: str, seconds_per_mp: float) -> None:
         """A first figure; what jobs have taught already stands."""
@@ -35,5 +35,5 @@ class Speeds:
     def deadline_s(self, job: Job, recipe: Recipe) -> float:
         """How long a job may work."""
         header = Header(job.original_format, job.width, job.height, 3, 1, False, False, 8, 1)
-        expected = network_seconds(header, recipe, self.engines, self.seconds_per_mp)
+        expected = network_seconds(header, recipe, self.engines)
         return self._deadline_s + expected * self._deadline_times
