@@ -14,38 +14,47 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from server.jobs.sentinel import SentinelUrl, is_sentinel_url, read_sentinel_url
+from server.jobs.timing import TimedRedis, timed
 
 _MOST_CONNECTIONS = 32  # of one node; Redis does one thing at a time anyway
 
 
-def command_client(url: str, *, timeout_s: float) -> Redis:
+def command_client(url: str, *, timeout_s: float) -> TimedRedis:
     """For commands. A restart of Redis is waited out for about a second; scripts bear repeating.
 
     A Redis that hangs is not asked again: each question would be answered, late and to nobody.
     """
     retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 4, (RedisConnectionError,))
-    return _client(url, timeout_s=timeout_s, retry=retry)
+    return timed(TimedRedis.from_pool(_pool(url, timeout_s=timeout_s, retry=retry)))
 
 
 def feed_client(url: str, *, timeout_s: float) -> Redis:
     """For the subscription: a lost connection must be seen, since events were lost with it."""
-    return _client(url, timeout_s=timeout_s, retry=Retry(NoBackoff(), 0))
+    return Redis.from_pool(_pool(url, timeout_s=timeout_s, retry=Retry(NoBackoff(), 0)))
 
 
-def _client(url: str, *, timeout_s: float, retry: Retry) -> Redis:
+def _pool(url: str, *, timeout_s: float, retry: Retry) -> BlockingConnectionPool:
     # A request more waits its turn; the plain pool would raise, and full would look like broken.
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=_MOST_CONNECTIONS,
-        timeout=timeout_s,
-        decode_responses=True,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=retry,
-    )
+    options: dict[str, Any] = {
+        "max_connections": _MOST_CONNECTIONS,
+        "timeout": timeout_s,
+        "decode_responses": True,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": retry,
+    }
+    if is_sentinel_url(url):
+        named = read_sentinel_url(url)
+        options |= named.options | {"named": named}
+        kind = _TlsToMaster if named.is_tls else _TcpToMaster
+        return BlockingConnectionPool(connection_class=kind, **options)
+    pool = BlockingConnectionPool.from_url(url, **options)
     pool.connection_class = _TELLING[pool.connection_class]
-    return Redis.from_pool(pool)
+    return pool
 
 
 class _Telling(AbstractConnection):
@@ -102,6 +111,35 @@ class _Tls(_Telling, SSLConnection):
 
 
 class _Unix(_Telling, UnixDomainSocketConnection):
+    pass
+
+
+class _ToMaster(Connection):
+    """Goes where the sentinels say that the master is."""
+
+    def __init__(self, *, named: SentinelUrl, **options: Any) -> None:
+        super().__init__(**options)
+        self._named = named
+
+    async def _connect(self) -> None:
+        patience_s = float(self.socket_connect_timeout or 1.0)
+        self.host, self.port = await self._named.where(timeout_s=patience_s)
+        await super()._connect()  # type: ignore[no-untyped-call]
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """As the client does it; but one that was the master is left, for the one that is."""
+        try:
+            return await super().read_response(*args, **options)
+        except ReadOnlyError as error:
+            await self.disconnect(nowait=True)
+            raise RedisConnectionError("It is no longer the master.") from error
+
+
+class _TcpToMaster(_ToMaster, _Tcp):
+    pass
+
+
+class _TlsToMaster(_ToMaster, _Tls):
     pass
 
 

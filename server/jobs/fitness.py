@@ -6,7 +6,7 @@ from redis.exceptions import ResponseError
 
 log = structlog.get_logger(__name__)
 
-_LOWEST_MAJOR = 7
+LOWEST_MAJOR = 7
 
 
 class RedisUnfit(Exception):
@@ -14,11 +14,18 @@ class RedisUnfit(Exception):
 
 
 async def refuse_unfit(redis: Redis) -> None:
-    """Raise RedisUnfit when it is too old or forgets keys when full; warn when it keeps nothing."""
+    """Raise RedisUnfit when it is too old, forgets keys when full or is one of a cluster; warn when
+    it keeps nothing."""
     server = await redis.info("server")
     version = str(server.get("valkey_version") or server["redis_version"])
-    if int(version.split(".")[0]) < _LOWEST_MAJOR:
+    if int(version.split(".")[0]) < LOWEST_MAJOR:
         raise RedisUnfit(f"redis.url: expected Redis 7 or Valkey, got version {version}.")
+    if (await redis.info("cluster")).get("cluster_enabled"):
+        raise RedisUnfit(
+            "redis.url: expected one Redis, got a node of a cluster: a move of a job touches keys"
+            " that a cluster keeps apart. Use one Redis with replicas and sentinels:"
+            " redis+sentinel://host:port,host:port/name."
+        )
     try:
         settings = await redis.config_get("maxmemory-policy", "appendonly", "save")
     except ResponseError as error:  # hosted ones often forbid CONFIG

@@ -30,13 +30,14 @@ class Weed:
 
     folder: Path
     hook_port: int
+    host: str = "127.0.0.1"
     ports: dict[str, int] = field(default_factory=lambda: free_ports(_PORTS))
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def url(self) -> str:
         """Where S3 is spoken."""
-        return f"http://127.0.0.1:{self.ports['s3.port']}"
+        return f"http://{self.host}:{self.ports['s3.port']}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -56,7 +57,7 @@ class Weed:
         self._write_settings()
         command = [str(Path(sys.executable).with_name("weed")), "server", f"-dir={data}"]
         command += [f"-{name}={port}" for name, port in self.ports.items()]
-        command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
+        command += [f"-ip={self.host}", f"-ip.bind={self.host}", "-master.telemetry=false"]
         command += ["-filer", "-s3", "-s3.config=s3.json", "-s3.port.iceberg=0", "-s3.port.lance=0"]
         command += ["-volume.max=20", "-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s"]
         command += [

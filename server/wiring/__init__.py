@@ -1,0 +1,1 @@
+"""What server.app puts together, one area a module: each builds its parts and hands them over."""
