@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench import report
+from bench.plots import draw_all
 from bench.scenarios.bulk import Options as BulkOptions
 from bench.scenarios.bulk import bulk
 from bench.scenarios.chaos import Options as ChaosOptions
@@ -23,6 +24,8 @@ from bench.scenarios.lanes import lanes
 from bench.scenarios.latency import Options as LatencyOptions
 from bench.scenarios.latency import latency
 from bench.scenarios.memory import memory
+from bench.scenarios.nodes import Options as NodesOptions
+from bench.scenarios.nodes import nodes
 from bench.scenarios.overload import Options as OverloadOptions
 from bench.scenarios.overload import overload
 from bench.scenarios.quality import quality
@@ -158,6 +161,21 @@ def _chaos(
         report.write(measured, json)
 
 
+@app.command("nodes")
+def _nodes(
+    uploads: Annotated[int, typer.Option(min=10, max=2000, help="Pictures to be accepted")] = 2000,
+    kills: Annotated[int, typer.Option(min=0, help="kill -9 of a whole node")] = 12,
+    cuts: Annotated[int, typer.Option(min=0, help="Nodes cut off from Redis for a while")] = 12,
+    seed: Annotated[int | None, typer.Option(help="Repeats the order of an earlier run")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """Three nodes, killed and cut off at random: all that was accepted completes exactly once."""
+    measured = nodes(NodesOptions(uploads, kills, cuts, seed))
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
 @app.command("soak")
 def _soak(
     jobs: Annotated[int, typer.Option(min=100, help="Pictures in all")] = 10_000,
@@ -241,6 +259,16 @@ def _golden(
     report.show(measured)
     if json is not None:
         report.write(measured, json)
+
+
+@app.command("plots")
+def _plots(
+    measured: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="--json files")],
+    folder: Annotated[Path, typer.Argument(help="Where the SVG files go")] = Path("docs/plots"),
+) -> None:
+    """Draw throughput.json, throughput-small.json, latency.json, fanout.json and overload.json."""
+    for path in draw_all(measured, folder):
+        typer.echo(path)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 
-GIVE_UP_S = 90.0
+GIVE_UP_S = 60.0
 HANDSHAKE_TIMEOUT_S = 10.0
 COMPLETED = b'"completed"'
 READ_BYTES = 65536

@@ -3,6 +3,7 @@
 from pool.ai.costs import seconds as network_seconds
 from pool.ai.engines import NO_AI, Engines, Model, Used, models_of, needs_network
 from pool.ai.engines import OWN as SHIPPED_MODELS
+from pool.ai.engines import damaged as damaged_models
 from pool.ai.engines import is_installed as ai_is_installed
 from pool.ai.engines import runtime as ai_runtime
 from pool.child import measure_networks
@@ -58,6 +59,7 @@ __all__ = [
     "ai_is_installed",
     "ai_runtime",
     "announce",
+    "damaged_models",
     "default_font",
     "engine_version",
     "group_kind",

@@ -1,4 +1,7 @@
-"""Reads what a child answers without trusting it: its pickle may build our own records only."""
+"""Reads what a child answers without trusting it: its pickle may build our own records only.
+
+Tasks are answered by a pipe of ours; the executor's own brings the greeting.
+"""
 
 import io
 import os
@@ -31,10 +34,15 @@ class AnswerReader(Connection):
     def recv(self) -> object:
         answer = self.recv_bytes(LONGEST_ANSWER_BYTES)
         try:
-            return _Unpickler(io.BytesIO(answer)).load()
+            return read_answer(answer)
         except Exception:  # a pickle made with intent can raise anything
             self.has_refused = True
             raise
+
+
+def read_answer(answer: bytes) -> object:
+    """What a child's bytes stand for; whatever they raise, they are not to be believed."""
+    return _Unpickler(io.BytesIO(answer)).load()
 
 
 # On its way to the child, which never reads from it, it is a plain connection.

@@ -3,11 +3,13 @@
 import ctypes
 import json
 import os
+import pickle
 import signal
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing.forkserver import _forkserver
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,13 @@ def greet() -> Greeting:
     return Greeting(os.getpid(), os.getpid() != IMPORTED_BY, _child.sandbox)
 
 
+def serve() -> None:
+    """Take groups of tasks from the pipe and answer each group there, for the whole of a life."""
+    while (letter := _child.ends.next_task()) is not None:
+        answers = run(*pickle.loads(letter))
+        _child.ends.answer(pickle.dumps(answers, pickle.HIGHEST_PROTOCOL))
+
+
 def run(orders: Sequence[Order], function: Callable[[Any], object]) -> tuple[object, ...]:
     """One task after the other, and one answer for each."""
     answers = tuple(_run_one(order, function) for order in orders)
@@ -127,7 +136,7 @@ def measure_networks(engines: Engines) -> dict[str, float | str]:
     from pool.ai.session import ModelUnfit, checked  # loads onnxruntime
 
     told: dict[str, float | str] = {}
-    for model in engines.models:
+    for model in engines.fit:
         try:
             told[model.name] = checked(model, engines)
         except ModelUnfit as unfit:
@@ -178,10 +187,12 @@ def _shut_in(settings: LaneSettings) -> Sandbox:
 def _log_failure(task: object) -> None:
     """One line of JSON, as the server logs; in one write, so that lines of children never mix."""
     line = {
-        "event": "task raised",
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "level": "error",
-        "job_id": getattr(task, "job_id", None),
+        "event": "task raised",
+        "logger": __name__,
+        **getattr(task, "log_ids", {}),
         "pid": os.getpid(),
         "exception": traceback.format_exc(),
     }
-    os.write(2, json.dumps(line).encode() + b"\n")
+    os.write(2, json.dumps(line, separators=(",", ":")).encode() + b"\n")

@@ -14,12 +14,11 @@ from pool.records import Header, Outcome, ProbeTask, Progress, Task
 from pool.sandbox import Sandbox
 from pool.settings import LaneSettings
 from pool.watch import rss_bytes
-from pool.worker import CLOSED, Answer, ChildDied, NotStarted, Work, Worker
+from pool.worker import CLOSED, UNREADABLE, Answer, ChildDied, NotStarted, Work, Worker
 
 __all__ = ["ChildDied", "Lane", "LaneSettings", "NotStarted"]
 
 GivenTask = TypeVar("GivenTask")
-UNREADABLE = "unreadable answer"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
 

@@ -19,6 +19,7 @@ SHARES_BESIDE_NETWORKS = {
     Stage.ENCODING: (90, 97),
 }
 OF_NETWORKS = (6, 90)
+NETWORK_STAGES = {"enhance": Stage.ENHANCING, "upscale": Stage.UPSCALING}  # by step
 SHORTEST_PAUSE_S = 0.1
 
 
@@ -39,7 +40,8 @@ class Reporter:
         self._report = report
         self._kill = kill
         self._shares = SHARES
-        self._stage = Stage.QUEUED
+        self._stage = Stage.QUEUED  # of which it is a part of the percent
+        self._shown = Stage.QUEUED  # the same, or what a network does within it
         self._percent = 0
         self._told_at = 0.0
         self._told_percent = -1
@@ -51,7 +53,7 @@ class Reporter:
     def enter(self, stage: Stage) -> None:
         """A stage begins; always told."""
         self._kill.check()
-        self._stage = stage
+        self._stage = self._shown = stage
         self._range = self._shares[stage]
         self._percent = max(self._percent, self._shares[stage][0])
         self._tell(monotonic())
@@ -61,6 +63,7 @@ class Reporter:
 
         It is the part of the stage from `done` to `done + share`, both of 1.
         """
+        self._shown = self._stage
         low, high = self._shares[self._stage]
         width = high - low
         self._range = (low + width * done, low + width * (done + share))
@@ -77,10 +80,18 @@ class Reporter:
         """Networks will do most of this task; their part is told by `worked`."""
         self._shares = SHARES_BESIDE_NETWORKS
 
-    def worked(self, part: float) -> None:
-        """So much of all networks' work is done, 0 to 1; raises Refused if the task was stopped."""
+    def worked(self, step: str, part: float) -> None:
+        """A step's network is at work, and so much of all networks' work is done, 0 to 1.
+
+        Raises Refused if the task was stopped.
+        """
         self._kill.check()
         low, high = OF_NETWORKS
+        stage = NETWORK_STAGES[step]
+        if stage is not self._shown:
+            self._shown = stage
+            self._percent = max(self._percent, int(low))
+            self._tell(monotonic())
         self._advance(low + (high - low) * part)
 
     def rest(self) -> None:
@@ -102,4 +113,4 @@ class Reporter:
     def _tell(self, now: float) -> None:
         self._told_at = now
         self._told_percent = self._percent
-        self._report(Progress(self._job_id, self._attempt, self._stage, self._percent))
+        self._report(Progress(self._job_id, self._attempt, self._shown, self._percent))

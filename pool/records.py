@@ -24,10 +24,12 @@ __all__ = [
 
 
 class Stage(StrEnum):
-    """Where a job is; a worker process reports the three in the middle."""
+    """Where a job is; a worker process reports those in the middle."""
 
     QUEUED = "queued"
     DECODING = "decoding"
+    ENHANCING = "enhancing"  # a network works on it
+    UPSCALING = "upscaling"  # likewise
     PROCESSING = "processing"
     ENCODING = "encoding"
     STORING = "storing"
@@ -71,6 +73,7 @@ class ProbeTask:
     path: str
     limits: Limits
     page: int = 0
+    log_ids: Mapping[str, str] = field(default_factory=dict)  # fields of all lines about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Task:
     deadline_s: float
     threads: int = 1  # of libvips
     assets: Mapping[str, str] = field(default_factory=dict)  # names in the recipe and their paths
+    log_ids: Mapping[str, str] = field(default_factory=dict)  # fields of all lines about it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,21 @@
 """One child as its parent sees it, from birth to death: what it holds, and who is to blame."""
 
 import asyncio
+import pickle
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from pool import child
+from pool.answers import LONGEST_ANSWER_BYTES, read_answer
 from pool.child import Order
 from pool.fault import Fault
 from pool.kill import WHY
+from pool.letters import Inbox, Outbox
 from pool.link import News
 from pool.nursery import Birth
 from pool.settings import LaneSettings
@@ -19,6 +23,7 @@ from pool.watch import Watch, rss_bytes
 
 MAX_TASKS, MAX_RSS = "max tasks", "max rss"
 CLOSED = "closed"
+UNREADABLE = "unreadable answer"
 
 
 class ChildDied(Exception):
@@ -70,6 +75,9 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._birth = Birth(name, settings)
+        self._outbox = Outbox(self._birth.ends.tasks.fileno(), self._loop)
+        self._inbox = Inbox(self._birth.ends.answers.fileno(), longest_bytes=LONGEST_ANSWER_BYTES)
+        self._groups: deque[Sequence[Held]] = deque()  # in the order of their answers
         self._numbers = count(1)
         self._held: dict[int, Held] = {}
         self.has_begun = False  # any task at all
@@ -105,10 +113,14 @@ class Worker:
             self._gone.set()
             self._watch.end()
             self._loop.remove_reader(ends.news.fileno())
+            self._loop.remove_reader(ends.answers.fileno())
+            self._outbox.close()
             self._birth.kill()  # a dismissed one too: it is idle and has nothing to tidy
             ended = await asyncio.to_thread(self._birth.bury)
             while heard := ends.hear():  # what began last decides whom to blame
                 self._take(heard)
+            while self._read_answers():
+                pass
             ends.close()
             self._settle(self._verdict or ended)
 
@@ -116,18 +128,15 @@ class Worker:
         """Do all of it in one go, one after the other; the answers come in the same order."""
         holds = [Held(next(self._numbers), work, self._loop.create_future()) for work in works]
         orders = tuple(Order(held.number, held.work.deadline_s, held.work.task) for held in holds)
-        try:
-            future = self._birth.executor.submit(child.run, orders, function)
-        except (BrokenExecutor, RuntimeError, OSError):
-            # It died, and the loop has not heard yet; or its pipes close at this very moment.
+        letter = pickle.dumps((orders, function), pickle.HIGHEST_PROTOCOL)
+        if self.is_dead:
             return [NotStarted() for _ in works]
         if not self._held:
             self._quiet_since = time.monotonic()
         self._held |= {held.number: held for held in holds}
+        self._groups.append(holds)
         self._watch.begin()
-        future.add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._answered, holds, done)
-        )
+        self._outbox.send(letter)
         try:
             return await asyncio.gather(*(held.answer for held in holds))
         except asyncio.CancelledError:
@@ -156,6 +165,9 @@ class Worker:
     def _greet(self, greeting: child.Greeting) -> None:
         self.greeting = greeting
         self._loop.add_reader(self._birth.ends.news.fileno(), self._hear)
+        self._loop.add_reader(self._birth.ends.answers.fileno(), self._read_answers)
+        served = self._birth.executor.submit(child.serve)
+        served.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._gone.set))
         self.born.set_result(greeting)
 
     def _hear(self) -> None:
@@ -217,23 +229,32 @@ class Worker:
         if is_late and held.is_running and held.number in self._held:
             self.kill("cancelled")
 
-    def _answered(self, holds: Sequence[Held], done: Future[tuple[object, ...]]) -> None:
-        error = done.exception()
-        if isinstance(error, BrokenExecutor):
+    def _read_answers(self) -> bool:
+        """Whether something came that can be believed."""
+        try:
+            letters = self._inbox.take()
+            for letter in letters or ():
+                self._answered(self._groups.popleft(), read_answer(letter))
+        except Exception:  # a pickle made with intent can raise anything; `restarts` counts it
+            self._loop.remove_reader(self._birth.ends.answers.fileno())
+            self._verdict = self._verdict or UNREADABLE
+            self.kill(UNREADABLE)
+            return False
+        if letters is None:
+            self._loop.remove_reader(self._birth.ends.answers.fileno())
             self._gone.set()
-            return  # `live` settles it, when it knows how the child ended
-        for held in holds:
+        return bool(letters)
+
+    def _answered(self, holds: Sequence[Held], answers: object) -> None:
+        if not isinstance(answers, tuple):
+            raise TypeError("expected an answer for each task of the group")
+        for held, answer in list(zip(holds, answers, strict=True)):
             del self._held[held.number]
+            if not held.answer.done():  # else nobody waits for it any more
+                held.answer.set_result(answer)
+        self.has_begun = True
         self._quiet_since = time.monotonic()
         self.tasks_done += len(holds)
-        answers = done.result() if error is None else (error,) * len(holds)
-        for held, answer in zip(holds, answers, strict=True):
-            if held.answer.done():
-                continue  # nobody waits for it any more
-            if isinstance(answer, BaseException):
-                held.answer.set_exception(answer)
-            else:
-                held.answer.set_result(answer)
         self._rest()
 
     def _rest(self) -> None:

@@ -14,7 +14,7 @@ NAMES = {
     "direct": "GET /image",
     "proxy": "nginx proxy in front",
     "accel": "nginx, X-Accel-Redirect each time",
-    "sample": "nginx as deploy/nginx.conf",
+    "sample": "nginx as deploy/nginx/safelight.conf",
 }
 
 

@@ -13,6 +13,7 @@ from server.refusals import IdempotencyBusy, QueueFull, QuotaExceeded
 
 _LONGEST_WAIT_S = 60
 _FULL_FOR_S = 0.05  # who comes so soon after another was refused is not worth a question to Redis
+_ROOM_FOR_S = 0.2  # nor who comes so soon after there was room for more than have come since
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,26 @@ class Door:
         self._redis = redis
         self._last = Load(0, 0, 0.0)
         self._last_until = 0.0
+        self._let_in = 0  # since then
 
     async def refuse_if_full(self) -> None:
         """Say QueueFull before a body is read when it can be known."""
         self.refuse_if_behind()
-        is_fresh = time.monotonic() < self._last_until
-        load = self._last if is_fresh else await self.load()
+        load = await self._lately()
         if load.depth < self.max_depth or load.waiting_bytes < self.spool_limit_bytes:
+            self._let_in += 1
             return
-        if not is_fresh:
-            self._last, self._last_until = load, time.monotonic() + _FULL_FOR_S
         raise self.full(load.depth, load.waiting_bytes, self.max_depth / 10 * load.drain_ms)
+
+    async def _lately(self) -> Load:
+        """As it stands, or a moment ago where that cannot have changed what is said of it."""
+        was_full = self._last.depth >= self.max_depth
+        has_room = self._last.depth + self._let_in < self.max_depth
+        if time.monotonic() >= self._last_until or not (was_full or has_room):
+            load = await self.load()
+            fresh_s = _FULL_FOR_S if load.depth >= self.max_depth else _ROOM_FOR_S
+            self._last, self._last_until, self._let_in = load, time.monotonic() + fresh_s, 0
+        return self._last
 
     async def expected_wait_s(self) -> float:
         """How long a job that came now would wait, by the mean time of a job and all lanes."""

@@ -5,7 +5,7 @@ heals itself with the next, and after a lost connection everything watched is re
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,6 +28,7 @@ from server.refusals import Unavailable
 log = structlog.get_logger(__name__)
 
 _SNAPSHOT_CHUNK = 500
+_PUT_AT_ONCE = 500
 _LINGER_S = 2.0
 
 
@@ -59,12 +60,19 @@ class Feed:
         self.connected = asyncio.Event()
         """Set while the subscription stands."""
         self._connections = 0
+        self.handed_out = self.coalesced = 0
+        """Events put into mailboxes, and those of them that replaced one which was not read yet."""
 
     @property
     def era(self) -> int:
         """The number of the subscription that stands, 0 while none does: between two of them
         messages were lost."""
         return self._connections if self.connected.is_set() else 0
+
+    @property
+    def connections(self) -> int:
+        """How many subscriptions there were."""
+        return self._connections
 
     def listen(self, channel: str, callback: Callable[[str], None]) -> None:
         """Call back for every message on a channel of the service's own (wake, cancel)."""
@@ -207,10 +215,18 @@ class Feed:
         self._note(subject)
         event = Event.of(subject, self._links)
         mailboxes = tuple(self._watchers.get(event.watched_id, ()))
-        for mailbox in mailboxes:
-            mailbox.put(event)
+        self.handed_out += len(mailboxes)
+        self._put(event, mailboxes)
         if isinstance(subject, Job) and subject.is_settled:
             self._note_end(event, watchers=len(mailboxes))
+
+    def _put(self, event: Event, mailboxes: Sequence[Mailbox]) -> None:
+        """Into all of them, but a few in one turn of the loop: it has more to do."""
+        watchers = self._watchers.get(event.watched_id, set())
+        now, later = mailboxes[:_PUT_AT_ONCE], mailboxes[_PUT_AT_ONCE:]
+        self.coalesced += sum(mailbox.put(event) for mailbox in now if mailbox in watchers)
+        if later:
+            asyncio.get_running_loop().call_soon(self._put, event, later)
 
     def _note_end(self, event: Event, *, watchers: int) -> None:
         notes = self._notebook.on(event.watched_id)

@@ -32,18 +32,23 @@ class Event:
 class Mailbox:
     """Latest wins: at most one event for each watched id waits here."""
 
+    __slots__ = ("_filled", "_latest", "_revisions")
+
     def __init__(self) -> None:
         self._latest: dict[str, Event] = {}
         self._revisions: dict[str, int] = {}
         self._filled = asyncio.Event()
 
-    def put(self, event: Event) -> None:
-        """Keep the event unless a newer one was here already."""
+    def put(self, event: Event) -> bool:
+        """Keep the event unless a newer one was here already; whether one was lost by that: the
+        event, or an older one that nobody has taken yet."""
         if event.revision < self._revisions.get(event.watched_id, -1):
-            return
+            return True
+        is_unread = event.watched_id in self._latest
         self._revisions[event.watched_id] = event.revision
         self._latest[event.watched_id] = event
         self._filled.set()
+        return is_unread
 
     def forget(self, watched_id: str) -> None:
         """Drop what waits for an id that is no longer watched."""

@@ -1,7 +1,8 @@
 """GET /ws: one browser's WebSocket. It names the jobs it watches and gets their events.
 
-One task reads, one writes; the writer takes the newest from its mailbox, so a browser that reads
-slowly gets fewer events and costs nobody else anything.
+One task reads. What a browser is told goes straight to its connection while that has taken in all
+before; for one that has not, a task takes the newest from its mailbox once there is room, so that a
+browser that reads slowly gets fewer events and costs nobody else anything.
 """
 
 import asyncio
@@ -16,6 +17,9 @@ from redis.exceptions import RedisError
 
 from server.config.sections import LiveSettings
 from server.live.feed import Feed
+from server.live.frame import text_frame
+from server.live.mailbox import Event
+from server.live.sent import Sent
 from server.live.system import TOPIC, System
 from server.live.system_mail import SocketMailbox
 from server.refusals import BadRequest, NotFound, Refusal, ScopeMissing, Unavailable
@@ -42,6 +46,7 @@ class Sockets:
         self._may_watch = may_watch
         self._settings = settings
         self._open: set[_Connection] = set()
+        self.sent = Sent()
 
     @property
     def count(self) -> int:
@@ -55,7 +60,12 @@ class Sockets:
                 f"At most {self._settings.max_sockets} sockets may be open.", retry_after_s=10
             )
         connection = _Connection(
-            request, self._feed, self._settings, may_watch=self._may_watch, system=self._system
+            request,
+            self._feed,
+            self._settings,
+            may_watch=self._may_watch,
+            system=self._system,
+            sent=self.sent,
         )
         self._open.add(connection)
         try:
@@ -74,6 +84,11 @@ class Sockets:
 
 
 class _Connection:
+    __slots__ = (
+        *("_feed", "_is_sending", "_mailbox", "_may_watch", "_request", "_sent", "_settings"),
+        *("_socket", "_system", "_transport", "_watched", "_writer"),
+    )
+
     def __init__(
         self,
         request: web.Request,
@@ -82,9 +97,11 @@ class _Connection:
         *,
         may_watch: MayWatch,
         system: System,
+        sent: Sent,
     ) -> None:
         self._request = request
         self._system = system
+        self._sent = sent
         self._may_watch = may_watch
         self._transport = request.transport  # the request forgets it when it is closed
         self._socket = web.WebSocketResponse(
@@ -95,7 +112,9 @@ class _Connection:
         )
         self._feed = feed
         self._settings = settings
-        self._mailbox = SocketMailbox()
+        self._mailbox = SocketMailbox(send_at_once=self._send_at_once, wake=self._wake)
+        self._writer: asyncio.Task[None] | None = None  # only while something waits
+        self._is_sending = False
         self._watched: set[str] = set()
 
     async def run(self) -> web.WebSocketResponse:
@@ -103,7 +122,6 @@ class _Connection:
         if not self._socket.can_prepare(self._request):
             raise BadRequest("This address speaks WebSocket; connect with ws:// or wss://.")
         await self._socket.prepare(self._request)
-        writer = asyncio.create_task(self._write())
         try:
             async for message in self._socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -111,8 +129,9 @@ class _Connection:
         except (TimeoutError, ConnectionError):
             pass  # it does not take its answers, or went while one was sent
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            if self._writer is not None:
+                self._writer.cancel()
+                await asyncio.gather(self._writer, return_exceptions=True)
             for watched_id in self._watched:
                 self._feed.unsubscribe(watched_id, self._mailbox)
             self._system.unwatch(self._mailbox)
@@ -137,21 +156,41 @@ class _Connection:
         if self._transport is not None:
             self._transport.abort()
 
+    def _send_at_once(self, event: Event) -> bool:
+        """Whether it went: no task for a browser that has taken in all before."""
+        transport = self._transport
+        if transport is None or self._is_sending or self._socket.closed:
+            return False
+        if transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        transport.write(text_frame(event.payload))
+        self._sent.events += 1
+        return True
+
+    def _wake(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
     async def _write(self) -> None:
         """Send what is newest; a browser that does not read for too long is let go."""
         try:
-            while True:
+            while self._mailbox.is_filled:
                 await self._send_all(await self._mailbox.take_payloads())
+            self._writer = None
         except TimeoutError:
             log.info("a socket does not read and is cut off")
+            self._sent.cut_off += 1
             self._cut_off()
         except ConnectionError:
             return  # the reader ends by itself and tidies up
 
     async def _send_all(self, payloads: list[bytes]) -> None:
         """Apart from the loop that waits for more: its variables would keep the last one alive."""
+        self._is_sending = True
         for payload in payloads:
             await self._send(payload)
+            self._sent.events += 1
+        self._is_sending = False
 
     async def _send(self, payload: bytes) -> None:
         async with asyncio.timeout(self._settings.send_timeout_s):

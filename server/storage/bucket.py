@@ -3,6 +3,7 @@
 Credentials come from where each cloud's own tools look: environment, instance, workload identity.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from server.config.storing import StorageSettings
 from server.storage.half_puts import Credentials, HalfPuts
 from server.storage.room import DiskRoom
 from server.storage.storage import ORIGINALS, RESULTS, StorageFailed, Stored, results_prefix
+from server.storage.timed import Operations, timed, timed_to_first
 
 T = TypeVar("T")
 
@@ -50,6 +52,7 @@ class BucketStorage:
 
     def __init__(self, settings: StorageSettings, folder: Path) -> None:
         self.kind = _KINDS[urlsplit(settings.url).scheme]
+        self.operations = Operations()
         self._store = open_bucket(settings)
         self.refuse_if_low = DiskRoom(folder, settings.min_free_bytes).refuse_if_low
         parts = urlsplit(settings.url)
@@ -59,6 +62,7 @@ class BucketStorage:
         self._checked_at = -_CHECK_EVERY_S
         self._complaint: StorageFailed | None = None
 
+    @timed("put")
     async def put(self, key: str, path: Path) -> None:
         """See Storage.put: a bucket answers when it has the bytes for good."""
         media_type = _MEDIA_TYPES.get(Path(key).suffix, "application/octet-stream")
@@ -75,8 +79,10 @@ class BucketStorage:
         except FileNotFoundError as error:
             raise StorageFailed(f"cannot put {key}: there is no such bucket") from error
 
+    @timed("fetch")
     async def fetch(self, key: str, path: Path) -> None:
         """See Storage.fetch."""
+        await asyncio.to_thread(path.parent.mkdir, exist_ok=True)
         async with aiofiles.open(path, "xb") as file:
             async for piece in self.read(key):
                 await file.write(piece)
@@ -85,6 +91,7 @@ class BucketStorage:
         """Nothing of a bucket lies on this machine."""
         return None
 
+    @timed_to_first("read")
     async def read(
         self, key: str, *, start: int = 0, length: int | None = None
     ) -> AsyncGenerator[bytes]:
@@ -104,6 +111,7 @@ class BucketStorage:
         if left:
             raise StorageFailed(f"{key} broke off {left} bytes before its end")
 
+    @timed("head")
     async def head(self, key: str) -> Stored | None:
         """See Storage.head."""
         try:
@@ -121,10 +129,12 @@ class BucketStorage:
                 for one in some:
                     yield _stored(one)
 
+    @timed("delete")
     async def delete(self, key: str) -> None:
         """See Storage.delete."""
         await self._delete([key])
 
+    @timed("delete")
     async def delete_results(self, job_id: str) -> None:
         """See Storage.delete_results."""
         keys = [one.key async for one in self.objects(results_prefix(job_id))]

@@ -12,6 +12,7 @@ import aiofiles
 
 from server.storage.room import DiskRoom
 from server.storage.storage import StorageFailed, Stored, results_prefix
+from server.storage.timed import Operations, timed, timed_to_first
 
 _PIECE_BYTES = 256 * 1024
 _LIST_AT_ONCE = 1000
@@ -24,21 +25,25 @@ class DiskStorage:
 
     def __init__(self, folder: Path, *, min_free_bytes: int) -> None:
         self._folder = folder
+        self.operations = Operations()
         self.refuse_if_low = DiskRoom(folder, min_free_bytes).refuse_if_low
 
+    @timed("put")
     async def put(self, key: str, path: Path) -> None:
         """See Storage.put."""
         await asyncio.to_thread(self._link_in, key, path)
 
+    @timed("fetch")
     async def fetch(self, key: str, path: Path) -> None:
         """See Storage.fetch."""
-        await asyncio.to_thread(os.link, self._folder / key, path)
+        await asyncio.to_thread(_link_out, self._folder / key, path)
 
     async def local_path(self, key: str) -> Path | None:
         """See Storage.local_path."""
         path = self._folder / key
         return path if await asyncio.to_thread(path.is_file) else None
 
+    @timed_to_first("read")
     async def read(
         self, key: str, *, start: int = 0, length: int | None = None
     ) -> AsyncGenerator[bytes]:
@@ -59,6 +64,7 @@ class DiskStorage:
         if left:
             raise StorageFailed(f"{path.name} is {left} bytes shorter than when it was stored")
 
+    @timed("head")
     async def head(self, key: str) -> Stored | None:
         """See Storage.head."""
         try:
@@ -74,10 +80,12 @@ class DiskStorage:
             for one in some:
                 yield one
 
+    @timed("delete")
     async def delete(self, key: str) -> None:
         """See Storage.delete."""
         await asyncio.to_thread((self._folder / key).unlink, missing_ok=True)
 
+    @timed("delete")
     async def delete_results(self, job_id: str) -> None:
         """See Storage.delete_results."""
         folder = self._folder / results_prefix(job_id)
@@ -117,6 +125,11 @@ class DiskStorage:
             aside.hardlink_to(path)
             aside.replace(target)
         _sync_folder(target.parent)
+
+
+def _link_out(path: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    os.link(path, target)
 
 
 def _read_at(path: Path, start: int, length: int) -> bytes:

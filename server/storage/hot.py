@@ -19,14 +19,22 @@ class HotFiles:
         self.max_file_bytes = min(max_file_bytes, max_bytes)
         self.bytes = 0
         """What all of them take."""
+        self.hits = self.misses = 0
+        """How often a file was here when it was wanted, and how often it had to be read."""
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._reading: dict[str, asyncio.Task[bytes]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many files are here."""
+        return len(self._files)
 
     def get(self, key: str) -> bytes | None:
         """A file that is here."""
         content = self._files.get(key)
         if content is not None:
             self._files.move_to_end(key)
+            self.hits += 1
         return content
 
     async def read(self, key: str, size: int) -> bytes:
@@ -37,6 +45,7 @@ class HotFiles:
         content = self.get(key)
         if content is not None:
             return content
+        self.misses += 1
         reading = self._reading.get(key)
         if reading is None:
             reading = asyncio.create_task(self._read(key, size))

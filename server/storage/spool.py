@@ -88,8 +88,17 @@ class Spool:
     @asynccontextmanager
     async def workdir(self, job_id: str, token: int) -> AsyncIterator[Path]:
         """An empty folder for one attempt of one job; gone afterwards."""
+        async with self.workplace(job_id, token) as folder:
+            folder.mkdir()
+            yield folder
+
+    @asynccontextmanager
+    async def workplace(self, job_id: str, token: int) -> AsyncIterator[Path]:
+        """Where such a folder may be, for who lets the storage make it; gone afterwards.
+
+        The loop would wait for the folder as long as for what others write to the disk.
+        """
         folder = self.work / f"{job_id}.{token}"
-        folder.mkdir()
         try:
             yield folder
         finally:  # in a thread: each removal may wait for what others write to the disk

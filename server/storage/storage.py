@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from server.storage.timed import Operations
+
 _PUTS_AT_ONCE = 4
 
 
@@ -38,6 +40,8 @@ class Storage(Protocol):
 
     kind: str
     """disk, s3, gcs or azure."""
+    operations: Operations
+    """How long they take and how often they fail."""
 
     def refuse_if_low(self, arriving_bytes: int = 0) -> None:
         """Raise DiskFull when too little room would be left on this machine's disk."""
@@ -49,7 +53,10 @@ class Storage(Protocol):
         """
 
     async def fetch(self, key: str, path: Path) -> None:
-        """Make the bytes of a key readable at a local path that is free yet."""
+        """Make the bytes of a key readable at a local path that is free yet.
+
+        The path's folder is made where it is missing.
+        """
 
     async def local_path(self, key: str) -> Path | None:
         """Where the bytes lie on this machine's disk, or None when there are none."""

@@ -23,6 +23,7 @@ async def admit(queue: JobQueue) -> str:
     known: dict[str, Any] = dict.fromkeys(Arrival.__dataclass_fields__, "x")
     numbers = dict.fromkeys(("original_bytes", "width", "height", "cost_bytes"), 1)
     alone: dict[str, Any] = {"dedup": "", "private": False, "expires_in_s": None}
+    alone |= {"network_s": 0.0, "network_turn_s": 0.0}
     arrival = Arrival(**known | numbers | alone | {"job_id": job_id, "recipe": "{}"})
     await queue.admit([arrival], client="10.0.0.1", queue_class="interactive", batch_id=None)
     return job_id

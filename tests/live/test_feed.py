@@ -114,6 +114,19 @@ async def test_one_connection_serves_any_number_of_watchers(
     assert int(clients[0]["sub"]) == 41  # and one for what concerns all nodes
 
 
+async def test_a_crowd_on_one_job_is_told_to_the_last(feed: Feed, queue: JobQueue) -> None:
+    """They are told some hundred in a turn of the loop."""
+    job_id = await admit(queue)
+    mailboxes = [Mailbox() for _ in range(1200)]
+    await asyncio.gather(*(feed.subscribe(job_id, box) for box in mailboxes))
+
+    await queue.cancel(job_id)
+
+    told = await asyncio.gather(*(box.take() for box in mailboxes))
+    assert {one.subject.status for events in told for one in events} == {JobState.CANCELLED}
+    assert all(told)
+
+
 async def test_an_id_that_nobody_watches_is_given_up(
     feed: Feed, queue: JobQueue, redis: "Redis"
 ) -> None:

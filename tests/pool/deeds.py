@@ -14,6 +14,7 @@ from typing import NoReturn
 from pool import child
 from pool.fault import Refused
 from pool.kill import Kill
+from pool.letters import LENGTH
 from pool.records import Progress, Stage
 
 
@@ -82,7 +83,7 @@ class OnlyHere(Exception):
         super().__init__("lost on the way")
 
 
-def raise_what_cannot_travel(_: None) -> NoReturn:
+def raise_what_cannot_travel(_: object) -> NoReturn:
     raise OnlyHere(threading.Lock(), threading.Event())
 
 
@@ -102,6 +103,16 @@ def answer_with_malice(command: str) -> Malice:
 
 def leave_by_system_exit(_: None) -> NoReturn:
     raise SystemExit(3)
+
+
+def answer_by_hand(answer: bytes) -> NoReturn:
+    """Write into the pipe of answers what is no answer, and then nothing more."""
+    letter = (
+        answer if answer.startswith(LENGTH.pack(1 << 31)) else LENGTH.pack(len(answer)) + answer
+    )
+    os.write(child._child.ends.answers.fileno(), letter)
+    time.sleep(60)
+    raise AssertionError("nobody ended it")
 
 
 def report_much(times: int) -> int:

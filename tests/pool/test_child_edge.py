@@ -96,12 +96,15 @@ def test_an_output_beside_the_folder_of_the_task_is_not_believed(task: Task, pat
 LOGS = """
 import asyncio
 from pool.lane import Lane, LaneSettings
+from pool.records import Limits, ProbeTask
 from tests.pool import deeds
 
 async def main() -> None:
     lane = Lane("test", on_progress=print, settings=LaneSettings())
     await lane.start()
-    await lane.run(deeds.raise_what_cannot_travel, None)
+    limits = Limits(1, 1, 1, 1, ())
+    task = ProbeTask("x.jpg", limits, log_ids={"job_id": "j", "request_id": "r"})
+    await lane.run(deeds.raise_what_cannot_travel, task)
     await lane.close()
 
 asyncio.run(main())
@@ -115,6 +118,8 @@ def test_what_raises_in_a_child_is_one_line_of_json_on_stderr() -> None:
 
     [line] = ran.stderr.splitlines()
     logged = json.loads(line)
+    assert list(logged)[:4] == ["timestamp", "level", "event", "logger"]
     assert (logged["event"], logged["level"]) == ("task raised", "error")
+    assert (logged["job_id"], logged["request_id"]) == ("j", "r")
     assert "OnlyHere: lost on the way" in logged["exception"]
     assert ran.stdout == ""

@@ -1,4 +1,4 @@
-"""The two pipes between a lane and its child, both ends in one process."""
+"""The four pipes between a lane and its child, both ends in one process."""
 
 import os
 import threading

@@ -17,6 +17,7 @@ import uvloop
 
 from pool.fault import Fault
 from pool.lane import ChildDied, Lane, LaneSettings, NotStarted
+from pool.letters import LENGTH
 from pool.records import Progress
 from pool.watch import rss_bytes
 from tests.pool import deeds
@@ -241,6 +242,21 @@ async def test_an_exit_raised_in_a_task_does_not_reach_the_parent(start_lane: St
 
     with pytest.raises(ChildDied, match="unreadable answer"):
         await lane.run(deeds.leave_by_system_exit, None)
+
+
+@pytest.mark.parametrize("answer", [b"no pickle", b"", LENGTH.pack(1 << 31)])
+async def test_an_answer_that_is_none_costs_its_task_alone(
+    start_lane: StartLane, answer: bytes
+) -> None:
+    lane = await start_lane()
+    waiting = asyncio.create_task(lane.run(deeds.answer_by_hand, answer))
+    behind = asyncio.create_task(lane.run(deeds.echo, "waits"))
+
+    with pytest.raises(ChildDied, match="unreadable answer"):
+        await waiting
+    with pytest.raises(NotStarted):
+        await behind
+    assert await lane.run(deeds.echo, "well") == "well"
 
 
 async def test_cancel_stops_an_evaluation_of_libvips(start_lane: StartLane) -> None:
