@@ -33,6 +33,11 @@ class Overview:
     webhooks_waiting: int = 0
     webhooks: dict[str, int] = field(default_factory=dict)
     """Since the beginning: born, delivered, retried, given_up, gone ..."""
+    counters: dict[str, str] = field(default_factory=dict)
+    """All of the queue's, as they stand: completed, reused, joined ..."""
+    ages_s: dict[str, float] = field(default_factory=dict)
+    """How long the first of a class has waited; `quarantined`, `journal`: of what is there longest.
+    Only where something waits."""
 
 
 async def overview(redis: Redis, scripts: Scripts) -> Overview:
@@ -40,9 +45,8 @@ async def overview(redis: Redis, scripts: Scripts) -> Overview:
     started = time.perf_counter()
     await redis.ping()
     latency_ms = (time.perf_counter() - started) * 1000
-    flat, delayed, quarantined, journal, oldest_ms, webhooks, told = await scripts.overview(
-        args=[_MOST_CLIENTS]
-    )
+    answer = await scripts.overview(args=[_MOST_CLIENTS])
+    flat, delayed, quarantined, journal, oldest_ms, webhooks, told, *ages = answer
     memory: dict[str, Any] = await redis.info("memory")
     counters = dict(zip(flat[::2], flat[1::2], strict=True))
 
@@ -66,4 +70,12 @@ async def overview(redis: Redis, scripts: Scripts) -> Overview:
         latency_ms=round(latency_ms, 2),
         webhooks_waiting=webhooks,
         webhooks={name: int(times) for name, times in zip(told[::2], told[1::2], strict=True)},
+        counters={str(name): str(value) for name, value in counters.items()},
+        ages_s=_ages_s(*ages),
     )
+
+
+def _ages_s(flat: list[Any], dead_ms: int, journal_ms: int) -> dict[str, float]:
+    ages_ms = dict(zip(flat[::2], flat[1::2], strict=True))
+    ages_ms |= {"quarantined": dead_ms, "journal": journal_ms}
+    return {str(name): age / 1000 for name, age in ages_ms.items() if age >= 0}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from server.jobs.counts.ever import Ever
 from server.jobs.counts.histogram import bucket_of, percentile_ms
 from server.jobs.job import Job, JobState
 
@@ -85,23 +86,36 @@ class Tally:
         self._ended: Window[str] = Window(STEP_S, STEPS, wall_clock)
         self._rejected: Window[str] = Window(_CODES_SLOT_S, _CODES_SLOTS, clock)
         self._errors: Window[str] = Window(_CODES_SLOT_S, _CODES_SLOTS, clock)
+        self.ever = Ever()
+        """The same and more since the start."""
 
-    def arrived(self, bytes_in: int) -> None:
-        """So many bytes of pictures came in."""
+    def arrived(self, bytes_in: int, media_format: str) -> None:
+        """A picture of so many bytes came in."""
         self._moved.add(BYTES_IN, bytes_in)
+        self.ever.files_in.add(media_format)
+        self.ever.bytes_in.add(media_format, amount=bytes_in)
 
     def reused(self, jobs: int) -> None:
         """Jobs were complete as they came, by results that were there."""
         if jobs:
             self._count(COMPLETED, jobs)
             self._latency.add(0, jobs)
+            self.ever.ended.add(JobState.COMPLETED, "", amount=jobs)
 
-    def ended(self, job: Job, state: JobState, *, code: str, bytes_out: int, jobs: int) -> None:
+    def made(self, media_format: str, bytes_out: int) -> None:
+        """A file of so many bytes was made for a job that has completed."""
+        self._moved.add(BYTES_OUT, bytes_out)
+        self.ever.files_out.add(media_format)
+        self.ever.bytes_out.add(media_format, amount=bytes_out)
+
+    def ended(self, job: Job, state: JobState, *, code: str, jobs: int) -> None:
         """A job was settled here; `jobs`: it and those that ended with it. code: of a failure."""
+        self.ever.ended.add(state, code, amount=jobs)
         if state is JobState.COMPLETED:
+            taken_ms = time.time() * 1000 - job.created_ms
             self._count(COMPLETED, jobs)
-            self._moved.add(BYTES_OUT, bytes_out)
-            self._latency.add(bucket_of(time.time() * 1000 - job.created_ms), jobs)
+            self._latency.add(bucket_of(taken_ms), jobs)
+            self.ever.durations.add(max(0.0, taken_ms / 1000), job.queue_class)
         elif state is JobState.FAILED:
             self._count(FAILED, jobs)
             self._errors.add(code, jobs)

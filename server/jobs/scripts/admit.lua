@@ -78,6 +78,9 @@ end
 if batch then
   redis.call('HSET', BATCH .. batch, 'id', batch, 'client', request.client, 'total', #jobs,
     'revision', 0, 'created', created)
+  for _, name in ipairs({ 'request', 'trace' }) do
+    if jobs[1][name] then redis.call('HSET', BATCH .. batch, name, jobs[1][name]) end
+  end
   if callback then redis.call('HSET', BATCH .. batch, 'callback', callback) end
 end
 for index, job in ipairs(jobs) do

@@ -3,7 +3,7 @@
 -- Keys: job:*, batch:*, open, waiting:*, ring:*, served:*, unsettled, once:*,
 -- queue; channels events:*, wake.
 -- ARGV: the most URLs that may wait; JSON {class, client, batch, recipe, is_open, shared: flat
--- fields of all jobs, jobs: [{id, flat fields}], most_unsettled, once, callback: URL or ''}.
+-- fields of all jobs, asked: those of jobs and batch, jobs: [{id, flat fields}], most_unsettled, once, callback: URL or ''}.
 -- Returns {1, 0}, or {0, URLs that wait}, or {-4, 0}: the batch was closed meanwhile, or what
 -- refused_at_the_door says.
 local limit, request = tonumber(ARGV[1]), cjson.decode(ARGV[2])
@@ -32,11 +32,12 @@ local created = whole(now_ms())
 local common = { 'class', class, 'client', client, 'created', created, 'status', 'queued',
   'stage', 'queued', 'progress', 0, 'revision', 1, 'original_key', '' }
 append(common, request.shared)
+append(common, request.asked)
 if batch then
   append(common, { 'batch', batch })
   if redis.call('HSETNX', BATCH .. batch, 'id', batch) == 1 then
     redis.call('HSET', BATCH .. batch, 'client', client, 'total', 0, 'revision', 0, 'created', created,
-      'recipe', request.recipe)
+      'recipe', request.recipe, unpack(request.asked))
     if callback then redis.call('HSET', BATCH .. batch, 'callback', callback) end
   end
   redis.call('PERSIST', BATCH .. batch) -- all that came before may have ended

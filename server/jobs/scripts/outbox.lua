@@ -76,7 +76,8 @@ local function await_turn(id, target, now)
   redis.call('PUBLISH', DELIVER, 1)
 end
 
--- message: id, type, subject (job or batch), client, snapshot (JSON).
+-- message: id, type, subject (job or batch), client, snapshot (JSON); of the request that is behind
+-- it request and trace, and turn: the token of the attempt that led to it, where there was one.
 -- What an endpoint that has said 410 would have got is kept as gone, to be replayed.
 local function bear(message, target, url)
   local now, id = now_ms(), message.id
@@ -86,6 +87,9 @@ local function bear(message, target, url)
   redis.call('HSET', DELIVERY .. id, 'id', id, 'type', message.type, 'subject', message.subject,
     'client', message.client, 'snapshot', message.snapshot, 'at', at, 'target', target,
     'url', url or '', 'state', 'waiting', 'attempts', 0, 'token', 0)
+  for _, name in ipairs({ 'request', 'trace', 'turn' }) do
+    if message[name] then redis.call('HSET', DELIVERY .. id, name, message[name]) end
+  end
   redis.call('ZADD', DELIVERIES, at, id)
   redis.call('ZADD', DELIVERY_IDS, 0, id)
   redis.call('ZADD', DELIVERIES_IN .. 'waiting', at, id)
@@ -119,7 +123,8 @@ announce = function(job, to, revision, text)
   local event = 'job.' .. to
   if not callback and not SUBSCRIBERS[event] then return end
   bear_all({ id = 'msg_' .. job.id .. '_' .. revision, type = event, subject = job.id,
-    client = job.client, snapshot = text }, callback)
+    client = job.client, snapshot = text, request = job.request, trace = job.trace,
+    turn = job.work and job.trace and job.token }, callback)
 end
 
 -- None of a batch's jobs waits or runs. It has ended when no more can come, too; `told` is the
@@ -135,7 +140,8 @@ local function announce_batch(id)
   local batch = read(BATCH .. id)
   batch.recipe = nil
   bear_all({ id = 'msg_' .. id .. '_' .. (1 - told), type = 'batch.completed', subject = id,
-    client = batch.client, snapshot = cjson.encode(batch) }, seen[2] or nil)
+    client = batch.client, snapshot = cjson.encode(batch), request = batch.request,
+    trace = batch.trace }, seen[2] or nil)
 end
 
 -- A failed job of a batch is tried again: the batch will end once more.

@@ -84,7 +84,9 @@ local function picture(job)
   if job.status == 'queued' then
     local position = place(job)
     job.position = whole(position)
-    job.eta = whole(drain_ms(position))
+    if redis.call('HGET', QUEUE, 'lanes') ~= '0' then -- else no node works: nobody can tell
+      job.eta = whole(drain_ms(position))
+    end
   end
   return cjson.encode(job)
 end
@@ -94,7 +96,7 @@ local unwatched = {} -- of a script that moves many jobs: those of which nobody 
 local function tell(id)
   if unwatched[id] then return end
   local job = read(JOB .. id)
-  for _, name in ipairs({ 'recipe', 'came', 'work', 'tries', 'ticks' }) do job[name] = nil end -- no watcher needs them
+  for _, name in ipairs({ 'recipe', 'came', 'work', 'tries', 'ticks', 'request', 'trace' }) do job[name] = nil end -- no watcher needs them
   local text = picture(job)
   redis.call('PUBLISH', EVENTS .. id, text)
   return text

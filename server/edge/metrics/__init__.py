@@ -1,0 +1,1 @@
+"""GET /metrics: what the parts have counted, in the words of Prometheus (docs/metrics.md)."""
