@@ -24,10 +24,15 @@ def now_ms() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """A request, from the moment at which its head was read; `head` shows it without secrets."""
+    """A request, from the moment at which its head was read; `head` shows it without secrets.
+
+    trace: as Traced.text, "" where it is not traced.
+    """
 
     at_ms: float
     head: Callable[[], dict[str, Any]]
+    request_id: str = ""
+    trace: str = ""
 
 
 CAME: ContextVar[Came | None] = ContextVar("came", default=None)
