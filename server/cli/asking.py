@@ -3,19 +3,14 @@
 import sys
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import orjson
-import typer
 
-Url = Annotated[str, typer.Option(help="The server to ask.")]
-KeyFile = Annotated[
-    Path | None, typer.Option(exists=True, dir_okay=False, help="File with the API key to use.")
-]
+from server.cli.flags import read_key
 
-LOCAL = "http://127.0.0.1:8080"
 _TIMEOUT_S = 30.0
 
 
@@ -28,15 +23,22 @@ def ask(url: str, method: str, path: str, key_file: Path | None) -> dict[str, An
 
 def open_answer(url: str, method: str, path: str, key_file: Path | None) -> HTTPResponse:
     """The same for an answer that is read piece by piece."""
-    headers = {}
-    if key_file is not None:
-        headers["Authorization"] = f"Bearer {key_file.read_text().strip()}"
+    key = read_key(key_file)
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     request = Request(f"{url.rstrip('/')}{path}", method=method, headers=headers)
     try:
         response: HTTPResponse = urlopen(request, timeout=_TIMEOUT_S)
         return response
     except HTTPError as error:
-        problem = orjson.loads(error.read())
-        sys.exit(f"safelight: {problem['title']}: {problem['detail']}")
+        sys.exit(f"safelight: {_words(error)}")
     except URLError as error:
         sys.exit(f"safelight: no server answers at {url}: {error.reason}")
+
+
+def _words(error: HTTPError) -> str:
+    """Of the problem; whatever stands before a server may answer with something else."""
+    try:
+        problem = orjson.loads(error.read())
+        return f"{problem['title']}: {problem['detail']}"
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return f"status {error.code} came without the words of Safelight; is --server right?"

@@ -1,66 +1,68 @@
 """`safelight convert`: the same lanes without a server, from files to files."""
 
-import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
-import orjson
 import typer
-from rich.console import Console
 
-from pool import RecipeError, parse_recipe
-from server.cli.converter import Conversion, Converted, Converter
+from server.cli.flags import refuse
+from server.cli.manual import manual
+from server.cli.recipe import Flags, Format, Height, Options, Quality, Width, recipe_of
+
+if TYPE_CHECKING:  # loaded when it is needed
+    from rich.console import Console
+
+    from server.cli.converter import Converted
+
+MANUAL = manual(
+    "safelight convert *.jpg --width 800 --format webp --out small",
+    'safelight convert in/*.png --options \'{"upscale": {"factor": 2}}\' --out large',
+    "safelight convert photo.jpg --options @recipe.json --out . --force",
+    exit_codes={
+        0: "all were converted",
+        1: "some could not be",
+        2: "the command line is wrong; nothing was done",
+    },
+)
 
 
 def convert(
     files: Annotated[list[Path], typer.Argument(help="Pictures to convert.")],
     out: Annotated[Path, typer.Option(help="Folder for what is made; made if it is not there.")],
-    width: Annotated[int | None, typer.Option(help="Width in pixels.")] = None,
-    height: Annotated[int | None, typer.Option(help="Height in pixels.")] = None,
-    format: Annotated[str | None, typer.Option(help="jpeg, png, webp, avif, gif, tiff.")] = None,
-    quality: Annotated[str | None, typer.Option(help="1 to 100, or auto.")] = None,
-    options: Annotated[str, typer.Option(help="A whole recipe as JSON; flags win.")] = "{}",
+    width: Width = None,
+    height: Height = None,
+    format: Format = None,
+    quality: Quality = None,
+    options: Options = "{}",
     jobs: Annotated[int, typer.Option(min=0, help="Workers; 0 is one for each core.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
-    """Convert pictures without a server; exit code 1 when some could not be."""
-    recipe = _recipe(options, width, height, format, quality)
+    """Convert pictures without a server."""
+    import asyncio
+
+    from rich.console import Console
+
+    from pool import RecipeError, parse_recipe
+    from server.cli.converter import Conversion, Converter
+
+    recipe = recipe_of(options, Flags(width, height, format, quality))
     try:
         given = parse_recipe(recipe)
     except RecipeError as error:
-        _refuse(str(error))
+        refuse(str(error))
     for name, path in _twins(files):
-        _refuse(f"two pictures would be written as {name}: {path} is the second")
+        refuse(f"two pictures would be written as {name}: {path} is the second")
     console = Console(stderr=True)
     conversion = Conversion(given, out, jobs, overwrites=force)
     try:
         converted = asyncio.run(Converter(conversion, console).run(files))
     except OSError as error:
-        _refuse(f"cannot write to {out}: {error.strerror}")
+        refuse(f"cannot write to {out}: {error.strerror}")
     _summarise(console, converted)
     if any(one.fault for one in converted):
         sys.exit(1)
-
-
-def _recipe(
-    options: str, width: int | None, height: int | None, format: str | None, quality: str | None
-) -> dict[str, Any]:
-    try:
-        recipe = orjson.loads(options)
-    except orjson.JSONDecodeError as error:
-        _refuse(f"--options: expected JSON, got {error}")
-    if not isinstance(recipe, dict):
-        _refuse("--options: expected a JSON object")
-    sides = {name: side for name, side in (("width", width), ("height", height)) if side}
-    if sides:
-        recipe["resize"] = {**(recipe.get("resize") or {}), **sides}
-    if format is not None:
-        recipe["format"] = format
-    if quality is not None:
-        recipe["quality"] = int(quality) if quality.isdecimal() else quality
-    return recipe
 
 
 def _twins(files: Sequence[Path]) -> Iterator[tuple[str, Path]]:
@@ -72,7 +74,7 @@ def _twins(files: Sequence[Path]) -> Iterator[tuple[str, Path]]:
         seen.add(path.stem)
 
 
-def _summarise(console: Console, converted: Sequence[Converted]) -> None:
+def _summarise(console: "Console", converted: "Sequence[Converted]") -> None:
     done = [one for one in converted if one.fault is None]
     before, after = sum(one.bytes_in for one in done), sum(one.bytes_out for one in done)
     for one in converted:
@@ -89,8 +91,3 @@ def _size(count: int) -> str:
     if count < 10_000:
         return f"{count} bytes"
     return f"{count / 1000:,.0f} kB" if count < 10_000_000 else f"{count / 1_000_000:,.1f} MB"
-
-
-def _refuse(text: str) -> NoReturn:
-    print(f"safelight: {text}", file=sys.stderr)
-    sys.exit(2)

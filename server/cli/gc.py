@@ -1,42 +1,34 @@
 """`safelight gc`: remove at once what the janitor of a running service would remove in time."""
 
-import asyncio
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from redis.exceptions import RedisError
-from rich.console import Console
-from rich.filesize import decimal
-from rich.table import Table
 
-from server.cli.serve import settings_of
-from server.config import Settings, SettingsError
-from server.jobs.connection import command_client
-from server.jobs.queue import JobQueue
-from server.ops.garbage import Garbage, find_garbage
-from server.ops.janitor import Janitor
-from server.ops.valkey import EmbeddedValkey
-from server.storage.opening import open_storage
+from server.cli.flags import Config, DataDir
+from server.cli.manual import manual
 
-_NODE = "gc"
-_MOST_SHOWN = 1000
+MANUAL = manual(
+    "safelight gc --dry-run",
+    "safelight gc --data-dir /srv/pictures",
+    exit_codes={0: "done", 1: "Redis or the storage does not answer"},
+)
 
 
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list it.")] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder for everything kept.")] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings; config.toml in this folder if there is one.")
-    ] = None,
+    data_dir: DataDir = None,
+    config: Config = None,
 ) -> None:
     """Remove what has expired and files that no job knows. The service may go on meanwhile."""
+    from redis.exceptions import RedisError
+
+    from server.cli.collecting import collect
+    from server.cli.settings import settings_or_end
+
+    settings = settings_or_end(config, data_dir)
     try:
-        settings = settings_of(config, {"data_dir": data_dir})
-        garbage = asyncio.run(_collect(settings, removes=not dry_run))
-    except SettingsError as error:
-        sys.exit(f"safelight: {error}")
+        collect(settings, removes=not dry_run)
     except RedisError as error:
         sys.exit(
             "safelight: Redis does not answer; gc works beside a running service or with"
@@ -44,45 +36,3 @@ def gc(
         )
     except OSError as error:
         sys.exit(f"safelight: the storage fails: {error}")
-    _show(garbage, verb="would be removed" if dry_run else "removed")
-
-
-async def _collect(settings: Settings, *, removes: bool) -> list[Garbage]:
-    data_dir = settings.server.data_dir.resolve()
-    url = settings.redis.url or EmbeddedValkey(data_dir).url
-    incoming = data_dir / "spool" / "incoming"
-
-    def coming_in() -> list[str]:
-        return [path.name for path in incoming.iterdir()] if incoming.is_dir() else []
-
-    async with command_client(url, timeout_s=settings.redis.timeout_s) as redis:
-        images = settings.images
-        queue = JobQueue(
-            redis,
-            settings.queue,
-            node=_NODE,
-            keep_s=images.keep_s,
-            keep_original_s=images.keep_original_s or None,
-            has_records=settings.records.enabled,
-        )
-        storage = open_storage(settings.storage, data_dir)
-        garbage = await find_garbage(
-            queue, storage, grace_s=images.orphan_grace_s, incoming=coming_in()
-        )
-        if removes:
-            janitor = Janitor(queue, storage, images, incoming=coming_in)
-            await janitor.clean()
-            await janitor.sweep()
-        return garbage
-
-
-def _show(garbage: list[Garbage], *, verb: str) -> None:
-    total = decimal(sum(one.bytes for one in garbage))
-    if garbage:
-        table = Table("what", "why", "bytes")
-        for one in garbage[:_MOST_SHOWN]:
-            table.add_row(one.files.member, one.why, str(one.bytes))
-        Console().print(table)
-    if len(garbage) > _MOST_SHOWN:
-        print(f"and {len(garbage) - _MOST_SHOWN} more")
-    print(f"{len(garbage)} {verb}, {total}.")

@@ -7,13 +7,14 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from server.cli.asking import LOCAL, KeyFile, Url, ask, open_answer
+from server.cli.flags import LOCAL, KeyFile, Server
+from server.cli.manual import manual
+from server.cli.suggest import states
 
 Status = Annotated[
-    list[str] | None, typer.Option(help="completed, failed or cancelled; may be repeated.")
+    list[str] | None,
+    typer.Option(help="completed, failed or cancelled; may be repeated.", autocompletion=states),
 ]
 Batch = Annotated[str | None, typer.Option(help="Jobs that were sent together.")]
 Client = Annotated[str | None, typer.Option(help="Who sent them: a key's name or an address.")]
@@ -26,7 +27,14 @@ _KINDS = ("csv", "ndjson")
 cli = typer.Typer(help="Look after jobs of a running server.", no_args_is_help=True)
 
 
-@cli.command("list")
+@cli.command(
+    "list",
+    epilog=manual(
+        "safelight jobs list --status failed --limit 20",
+        "safelight jobs list --client website --from 2026-11-30",
+        asks=True,
+    ),
+)
 def list_jobs(
     status: Status = None,
     batch: Batch = None,
@@ -35,10 +43,15 @@ def list_jobs(
     since: From = None,
     to: To = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
-    url: Url = LOCAL,
+    url: Server = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
     """List jobs that have ended, the newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from server.cli.asking import ask
+
     query = _query(status, batch, client, error_code, since, to) | {"limit": str(limit)}
     answer = ask(url, "GET", f"/jobs?{urlencode(query, doseq=True)}", key_file)
     table = Table("job", "name", "sent", "status", "error", "took, ms", "bytes")
@@ -51,7 +64,13 @@ def list_jobs(
         print("There are more; narrow it, or use `safelight jobs export`.")
 
 
-@cli.command()
+@cli.command(
+    epilog=manual(
+        "safelight jobs export --from 2026-11-01 --out jobs.csv",
+        "safelight jobs export --format ndjson | jq .bytesOut",
+        asks=True,
+    )
+)
 def export(
     status: Status = None,
     batch: Batch = None,
@@ -61,10 +80,12 @@ def export(
     to: To = None,
     format: Annotated[str, typer.Option(help="csv or ndjson.")] = "csv",
     out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None,
-    url: Url = LOCAL,
+    url: Server = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
     """Write all jobs that have ended and fit, as CSV or a JSON object a line."""
+    from server.cli.asking import open_answer
+
     if format not in _KINDS:
         sys.exit(f"safelight: --format: expected {' or '.join(_KINDS)}, got {format!r}")
     query = urlencode(_query(status, batch, client, error_code, since, to), doseq=True)
@@ -78,9 +99,14 @@ def export(
         aside.replace(out)
 
 
-@cli.command()
-def dead(url: Url = LOCAL, key_file: KeyFile = None) -> None:
+@cli.command(epilog=manual("safelight jobs dead", asks=True))
+def dead(url: Server = LOCAL, key_file: KeyFile = None) -> None:
     """List the quarantined jobs: those on which workers died too often."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from server.cli.asking import ask
+
     found = ask(url, "GET", "/jobs?status=failed&quarantined=true&limit=500", key_file)["jobs"]
     jobs = [job for job in found if job["quarantined"] and job.get("expiredAt") is None]
     if not jobs:
@@ -95,9 +121,11 @@ def dead(url: Url = LOCAL, key_file: KeyFile = None) -> None:
     Console().print(table)
 
 
-@cli.command()
-def retry(job_ids: list[str], url: Url = LOCAL, key_file: KeyFile = None) -> None:
+@cli.command(epilog=manual("safelight jobs retry m6226lbrqmfnh3f5ldnnrvqm", asks=True))
+def retry(job_ids: list[str], url: Server = LOCAL, key_file: KeyFile = None) -> None:
     """Queue failed jobs again, with all their attempts before them."""
+    from server.cli.asking import ask
+
     for job_id in job_ids:
         job = ask(url, "POST", f"/job/{job_id}/retry", key_file)
         print(f"{job_id}: {job['status']}")

@@ -1,19 +1,15 @@
 """`safelight key`: makes API keys and tells what one may do. A key is shown once, kept nowhere."""
 
 import re
-import secrets
 import sys
 from enum import StrEnum
-from getpass import getpass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from server.config import SettingsError, load
-from server.edge.access.gate import key_hash
+from server.cli.flags import Config
+from server.cli.manual import manual
 
-_CONFIG = Path("config.toml")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PREFIX = "sl_"
 _KEY_BYTES = 32
@@ -29,12 +25,21 @@ class ScopeName(StrEnum):
     admin = "admin"
 
 
-@cli.command()
+@cli.command(
+    epilog=manual(
+        "safelight key new website --scope upload --scope read",
+        "safelight key new operator --scope admin",
+    )
+)
 def new(
     name: Annotated[str, typer.Argument(help="Whose key it is: small letters, digits, - and _.")],
     scope: Annotated[list[ScopeName], typer.Option(help="What it may do; once for each.")],
 ) -> None:
     """Make a key; it is printed once, with the lines for config.toml."""
+    import secrets
+
+    from server.edge.access.gate import key_hash
+
     if _NAME.fullmatch(name) is None:
         sys.exit(f"safelight: NAME: expected small letters, digits, - and _, got '{name}'")
     key = _PREFIX + secrets.token_urlsafe(_KEY_BYTES)
@@ -44,17 +49,20 @@ def new(
     print(f'[auth.keys.{name}]\nhash = "sha256:{key_hash(key)}"\nscopes = [{scopes}]')
 
 
-@cli.command()
-def check(
-    config: Annotated[
-        Path | None, typer.Option(help="Settings; config.toml in this folder if there is one.")
-    ] = None,
-) -> None:
+@cli.command(
+    epilog=manual(
+        "safelight key check < key.txt",
+        exit_codes={0: "it is one of this service's", 1: "it is not"},
+    )
+)
+def check(config: Config = None) -> None:
     """Tell whose key it is and what it may do; the key is asked for, or read from a pipe."""
-    try:
-        settings = load(_CONFIG if config is None and _CONFIG.is_file() else config)
-    except SettingsError as error:
-        sys.exit(f"safelight: {error}")
+    from getpass import getpass
+
+    from server.cli.settings import settings_or_end
+    from server.edge.access.gate import key_hash
+
+    settings = settings_or_end(config)
     key = (getpass("Key: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
     for name, known in settings.auth.keys.items():
         if known.hash == f"sha256:{key_hash(key)}":

@@ -3,16 +3,16 @@
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, urlencode
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from server.cli.asking import LOCAL, KeyFile, Url, ask
-from server.config import SettingsError, load
-from server.live.webhooks.secrets import Secrets, new_secret, secrets_file
+from server.cli.flags import LOCAL, Config, DataDir, KeyFile, Server
+from server.cli.manual import manual
+
+if TYPE_CHECKING:  # loaded when it is needed
+    from server.live.webhooks.secrets import Secrets
 
 State = Annotated[
     str | None, typer.Option(help="waiting, delivered, gone (it said 410) or given_up.")
@@ -20,23 +20,34 @@ State = Annotated[
 Endpoint = Annotated[str | None, typer.Option(help="Only to this one of the configuration.")]
 Job = Annotated[str | None, typer.Option(help="Only of this job or batch.")]
 
-_CONFIG = Path("config.toml")
 _PAGE = 500
 _LOOK_EVERY_S = 0.2
 
 cli = typer.Typer(help="Look after the webhooks of a running server.", no_args_is_help=True)
 
 
-@cli.command("list")
+@cli.command(
+    "list",
+    epilog=manual(
+        "safelight webhooks list --state given_up",
+        "safelight webhooks list --endpoint shop --limit 10",
+        asks=True,
+    ),
+)
 def list_deliveries(
     state: State = None,
     endpoint: Endpoint = None,
     job: Job = None,
     limit: Annotated[int, typer.Option(min=1, max=_PAGE, help="At most so many.")] = 50,
-    url: Url = LOCAL,
+    url: Server = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
     """List webhooks, the newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from server.cli.asking import ask
+
     answer = ask(url, "GET", _path(_query(state, endpoint, job) | {"limit": limit}), key_file)
     table = Table("id", "event", "to", "state", "attempts", "last answer", "next attempt")
     for one in answer["deliveries"]:
@@ -53,16 +64,22 @@ def list_deliveries(
         print("There are more; narrow it, or raise --limit.")
 
 
-@cli.command()
+@cli.command(
+    epilog=manual(
+        "safelight webhooks replay --state given_up", "safelight webhooks replay msg_1", asks=True
+    )
+)
 def replay(
     ids: Annotated[list[str] | None, typer.Argument(help="Of single webhooks.")] = None,
     state: State = None,
     endpoint: Endpoint = None,
     job: Job = None,
-    url: Url = LOCAL,
+    url: Server = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
     """Send webhooks again: those named, or all that fit, e.g. --state given_up."""
+    from server.cli.asking import ask
+
     query = _query(state, endpoint, job)
     if bool(ids) == bool(query):
         sys.exit("safelight: expected ids, or --state, --endpoint or --job; not both")
@@ -71,9 +88,14 @@ def replay(
         print(f"{delivery_id}: {ask(url, 'POST', path, key_file)['state']}")
 
 
-@cli.command()
-def endpoints(url: Url = LOCAL, key_file: KeyFile = None) -> None:
+@cli.command(epilog=manual("safelight webhooks endpoints", asks=True))
+def endpoints(url: Server = LOCAL, key_file: KeyFile = None) -> None:
     """List the receivers of the configuration, and the counts of all webhooks."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from server.cli.asking import ask
+
     answer = ask(url, "GET", "/webhooks/endpoints", key_file)
     table = Table("endpoint", "address", "events", "waiting", "stopped since")
     for one in answer["endpoints"]:
@@ -85,22 +107,26 @@ def endpoints(url: Url = LOCAL, key_file: KeyFile = None) -> None:
     print(f"On their way: {answer['waiting']}. Since the beginning: {counts}.")
 
 
-@cli.command()
-def enable(name: str, url: Url = LOCAL, key_file: KeyFile = None) -> None:
+@cli.command(epilog=manual("safelight webhooks enable shop", asks=True))
+def enable(name: str, url: Server = LOCAL, key_file: KeyFile = None) -> None:
     """Send to an endpoint again that has said 410 Gone."""
+    from server.cli.asking import ask
+
     path = f"/webhooks/endpoints/{quote(name, safe='')}/enable"
     was_stopped = ask(url, "POST", path, key_file)["wasStopped"]
     print(f"{name}: enabled" if was_stopped else f"{name}: was not stopped")
 
 
-@cli.command()
+@cli.command(epilog=manual("safelight webhooks ping shop", asks=True))
 def ping(
     name: str,
     wait_s: Annotated[float, typer.Option(min=0, help="For the first attempt to end.")] = 20.0,
-    url: Url = LOCAL,
+    url: Server = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
     """Send an endpoint a webhook that tells of nothing, and tell what it answers."""
+    from server.cli.asking import ask
+
     sent = ask(url, "POST", f"/webhooks/endpoints/{quote(name, safe='')}/ping", key_file)
     deadline = time.monotonic() + wait_s
     while True:
@@ -116,23 +142,23 @@ def ping(
     print(f"{sent['id']}: delivered, {last['status']} after {last['takenMs']} ms")
 
 
-@cli.command()
+@cli.command(epilog=manual("safelight webhooks secret", "safelight webhooks secret --new"))
 def secret(
     client: Annotated[
         str | None, typer.Option(help="By which the callbacks of this API key are signed.")
     ] = None,
     endpoint: Annotated[str | None, typer.Option(help="By which an endpoint's are.")] = None,
     new: Annotated[bool, typer.Option("--new", help="Make one for config.toml instead.")] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the service's keys lie.")] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings; config.toml in this folder if there is one.")
-    ] = None,
+    data_dir: DataDir = None,
+    config: Config = None,
 ) -> None:
     """Print the secrets that receivers need, newest first; without options the service's own."""
+    from server.live.webhooks.secrets import new_secret
+
     if new:
         print(new_secret())
         return
-    secrets = _secrets(config, {"server": {"data_dir": data_dir}} if data_dir else {})
+    secrets = _secrets(config, data_dir)
     if endpoint is not None:
         found = secrets.of_endpoint(endpoint)
     else:
@@ -140,19 +166,24 @@ def secret(
     print("\n".join(found))
 
 
-def _secrets(config: Path | None, flags: dict[str, dict[str, Any]]) -> Secrets:
+def _secrets(config: Path | None, data_dir: Path | None) -> "Secrets":
+    from server.cli.settings import settings_or_end
+    from server.live.webhooks.secrets import Secrets, secrets_file
+
+    settings = settings_or_end(config, data_dir)
     try:
-        settings = load(_CONFIG if config is None and _CONFIG.is_file() else config, flags)
         file = secrets_file(settings.server.data_dir.resolve())
         if not settings.webhooks.secrets and not file.exists():
             sys.exit(f"safelight: expected secrets in {file}; start the service once")
         return Secrets(settings.webhooks, file=file, has_api_keys=bool(settings.auth.keys))
-    except (SettingsError, OSError) as error:
+    except OSError as error:
         sys.exit(f"safelight: {error}")
 
 
 def _all(query: dict[str, Any], url: str, key_file: Path | None) -> list[str]:
     """All ids first: what is sent again changes its state, and with it the pages."""
+    from server.cli.asking import ask
+
     ids: list[str] = []
     cursor: str | None = None
     while True:
