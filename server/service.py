@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import structlog
@@ -11,8 +11,12 @@ from aiohttp import web
 
 from server.app import Parts
 from server.config import Settings
+from server.edge.metrics.requests import ACCESS
+from server.ops import supervisor
 from server.ops.janitor import Janitor
-from server.routes import application
+from server.ops.logs import tell_alike_for_ever
+from server.routes import application, aside
+from server.wiring.front import Front
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +48,7 @@ class Service:
         """
         self._watch_signals()
         async with self._parts as parts, AsyncExitStack() as doors:
-            self._owned.extend(parts.watchers)
+            self._owned.extend(parts.ground.watchers)
             await self._start(parts)
             announce(await self._open_doors(doors))
             died = await self._wait_for_the_end()
@@ -54,34 +58,42 @@ class Service:
 
     async def _start(self, parts: Parts) -> None:
         """Go on where the last run ended, and start what runs for ever."""
+        running = parts.running
         self._own(parts.feed.run(), "feed")
         await parts.feed.connected.wait()
-        await parts.leases.take_back()
-        await parts.intake.sweep_leftovers()
-        await parts.tus.prepare()
-        self._own(parts.intake.run(), "intake")
-        self._own(parts.tus.run(), "tus")
-        self._own(parts.presign.run(), "presign")
-        self._own(parts.leases.run(), "leases")
-        if parts.journal is not None:
-            self._own(parts.journal.run(), "journal")
-        self._own(parts.progress.run(), "progress")
+        await running.leases.take_back()
+        if parts.front is not None:
+            await self._start_front(parts.front)
+        self._own(running.leases.run(), "leases")
+        if parts.history is not None:
+            self._own(parts.history.journal.run(), "journal")
+        self._own(running.progress.run(), "progress")
         self._own(parts.system.run(), "system")
-        self._own(parts.dispatcher.run(), "dispatcher")
-        self._own(parts.fetcher.run(), "fetcher")
-        self._own(parts.webhooks.run(), "webhooks")
-        self._own(parts.lanes.run(), "lanes")
-        self._own(parts.networks.run(parts.speeds), "networks")
-        janitor = Janitor(
-            parts.queue, parts.storage, self._settings.images, incoming=parts.spool.leftovers
-        )
-        self._own(janitor.run(), "janitor")
+        self._own(running.dispatcher.run(), "dispatcher")
+        self._own(running.lanes.run(), "lanes")
+        if self._settings.server.has_lanes:
+            self._own(running.networks.run(running.speeds), "networks")
+        self._own(_janitor(parts).run(), "janitor")
+        self._own(tell_alike_for_ever(), "logs")
+        self._own(parts.health.health.run(), "health")
+        self._own(parts.measuring.lag.run(), "loop lag")
+
+    async def _start_front(self, front: Front) -> None:
+        incoming = front.incoming
+        await incoming.intake.sweep_leftovers()
+        await incoming.tus.prepare()
+        self._own(incoming.intake.run(), "intake")
+        self._own(incoming.tus.run(), "tus")
+        self._own(incoming.presign.run(), "presign")
+        self._own(incoming.fetcher.run(), "fetcher")
+        self._own(front.webhooks.sender.run(), "webhooks")
 
     async def _open_doors(self, doors: AsyncExitStack) -> str:
         """Answer HTTP from now on; returns the address."""
         runner = web.AppRunner(
             application(self._parts),
-            access_log=None,
+            access_log=ACCESS,
+            access_log_class=self._parts.measuring.metrics.requests.logger_class(),
             lingering_time=_LINGER_S,
             shutdown_timeout=_SHUTDOWN_S,
             max_line_size=_MAX_LINE_BYTES,
@@ -90,8 +102,19 @@ class Service:
         doors.push_async_callback(runner.cleanup)
         server = self._settings.server
         await web.TCPSite(runner, server.host, server.port, backlog=1024).start()
+        await self._open_side_door(doors)
         host, port = runner.addresses[0][:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def _open_side_door(self, doors: AsyncExitStack) -> None:
+        """Where metrics have an address of their own."""
+        settings = self._settings.metrics
+        if not (settings.enabled and settings.port):
+            return
+        runner = web.AppRunner(aside(self._parts), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        doors.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, settings.host, settings.port).start()
 
     async def _wait_for_the_end(self) -> asyncio.Task[None] | None:
         """Returns the part that died, or None when a signal asked us to stop."""
@@ -105,23 +128,31 @@ class Service:
 
     async def _wind_down(self, parts: Parts) -> None:
         """Take nothing new, let the lanes finish for a while, hand the rest back."""
+        supervisor.tell(supervisor.STOPPING)
         log.info("stopping", grace_s=self._settings.server.grace_s)
         parts.health.is_draining = True
-        parts.intake.is_closed = True
+        with suppress(TimeoutError):  # a load balancer sees it meanwhile, and sends elsewhere
+            async with asyncio.timeout(self._settings.server.drain_delay_s):
+                await self._hurrying.wait()
+        if parts.front is not None:
+            parts.front.incoming.intake.is_closed = True
         draining = asyncio.create_task(self._drain(parts, self._settings.server.grace_s))
         hurrying = asyncio.create_task(self._hurrying.wait())
         await asyncio.wait([draining, hurrying], return_when=asyncio.FIRST_COMPLETED)
         hurrying.cancel()
         draining.cancel()
-        unfinished = [*await parts.dispatcher.stop(), *await parts.fetcher.stop()]
-        await parts.carrier.hand_back(unfinished)
-        await asyncio.gather(
-            parts.sockets.close_all(),
-            parts.streams.close_all(),
-            parts.webhooks.drain(_SHUTDOWN_S),
-        )
-        if parts.journal is not None:
-            await parts.journal.catch_up(within_s=_SHUTDOWN_S)
+        unfinished = await parts.running.dispatcher.stop()
+        if parts.front is not None:
+            unfinished += await parts.front.incoming.fetcher.stop()
+        await parts.running.carrier.hand_back(unfinished)
+        if parts.front is not None:
+            await asyncio.gather(
+                parts.front.sockets.close_all(),
+                parts.front.streams.close_all(),
+                parts.front.webhooks.sender.drain(_SHUTDOWN_S),
+            )
+        if parts.history is not None:
+            await parts.history.journal.catch_up(within_s=_SHUTDOWN_S)
         await self._end_parts()
         log.info("stopped", handed_back=len(unfinished))
 
@@ -138,9 +169,10 @@ class Service:
 
     async def _drain(self, parts: Parts, grace_s: float) -> None:
         """Whoever serves a picture may be slow, and asking again costs nothing but time."""
-        await asyncio.gather(
-            parts.dispatcher.drain(grace_s), parts.fetcher.drain(min(grace_s, _SHUTDOWN_S))
-        )
+        draining = [parts.running.dispatcher.drain(grace_s)]
+        if parts.front is not None:
+            draining.append(parts.front.incoming.fetcher.drain(min(grace_s, _SHUTDOWN_S)))
+        await asyncio.gather(*draining)
 
     def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._owned.append(asyncio.create_task(work, name=name))
@@ -155,6 +187,16 @@ class Service:
         if self._stopping.is_set():
             self._hurrying.set()
         self._stopping.set()
+
+
+def _janitor(parts: Parts) -> Janitor:
+    ground = parts.ground
+    return Janitor(
+        ground.queue,
+        ground.storage,
+        ground.settings.images,
+        incoming=ground.spool.leftovers,
+    )
 
 
 class PartDied(Exception):

@@ -1,4 +1,4 @@
-"""A real nginx in front of a server, set up by deploy/nginx.conf; it needs no rights of root."""
+"""A real nginx in front of a server, set up by the sample of deploy/, without rights of root."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tests.server_process import PROJECT
 
-SAMPLE = PROJECT / "deploy" / "nginx.conf"
+SAMPLE = PROJECT / "deploy" / "nginx" / "safelight.conf"
 READY_TIMEOUT_S = 10.0
 _PATHS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
@@ -22,7 +22,7 @@ def nginx_program() -> str | None:
 
 
 def sample(server_url: str, data_dir: Path, folder: Path, port: int) -> str:
-    """deploy/nginx.conf with the four things changed that it asks to be changed."""
+    """deploy/nginx/safelight.conf with the four things changed that it asks to be changed."""
     text = SAMPLE.read_text()
     for was, now in (
         ("server 127.0.0.1:8080;", f"server {urlsplit(server_url).netloc};"),
