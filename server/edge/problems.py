@@ -11,10 +11,10 @@ import structlog
 from aiohttp import web
 from redis.exceptions import OutOfMemoryError, RedisError
 
+from server.edge.metrics.requests import BEGAN, IN_FLIGHT, InFlight
+from server.edge.observed import REFUSED, watched
 from server.edge.reply import json_body
-from server.edge.shown import shown
 from server.jobs.counts.tally import Tally
-from server.jobs.trail.way import CAME, Came, now_ms
 from server.refusals import (
     BadRequest,
     DiskFull,
@@ -45,31 +45,22 @@ _GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @web.middleware
 async def tell_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The outermost layer: gives the request an id, logs its end, answers what goes wrong."""
+    """The outermost layer: gives the request an id, tells of its end, answers what goes wrong."""
     known_as = request_id(request)
     request[REQUEST_ID] = known_as
-    came = CAME.set(Came(now_ms(), lambda: shown(request)))
-    started = time.perf_counter()
-    with structlog.contextvars.bound_contextvars(request_id=known_as):
+    request[BEGAN] = time.perf_counter()
+    in_flight = request.app.get(IN_FLIGHT) or InFlight()
+    with in_flight, watched(request, known_as) as watch:
         try:
             response = await handler(request)
         except Exception as error:
             if _is_too_late(request):
+                watch.broke_off()
                 raise _broken_off(request, error) from error
             response = error_response(request, error)
-        finally:
-            CAME.reset(came)  # or an idle connection would keep its last request
         if not response.prepared:
             response.headers["X-Request-Id"] = known_as
-        # Reads are many and tell little; what changes something, or fails, is the story.
-        tell = log.debug if request.method == "GET" and response.status < 400 else log.info
-        tell(
-            "request",
-            method=request.method,
-            path=request.path,
-            status=response.status,
-            taken_ms=round((time.perf_counter() - started) * 1000, 1),
-        )
+        watch.ended(response)
     return response
 
 
@@ -112,7 +103,10 @@ def problem_response(request: web.Request, refusal: Refusal, **more: Any) -> web
 
 
 def _count(request: web.Request, refusal: Refusal) -> None:
+    request[REFUSED] = refusal.code
     tally = request.app.get(TALLY)
+    if tally is not None:
+        tally.ever.problems.add(str(refusal.status), refusal.code)
     if tally is not None and refusal.status in _REJECTED:
         tally.refused(refusal.code)
     elif tally is not None and refusal.status == 500:

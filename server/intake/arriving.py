@@ -9,10 +9,12 @@ from pool import (
     group_kind,
     memory_bytes,
     needs_network,
+    network_seconds,
     refusal,
 )
 from server.intake.same import Kin
 from server.jobs.arrival import Arrival
+from server.jobs.trail.way import CAME
 from server.storage.spool import Spooled
 from server.storage.storage import original_key
 
@@ -33,6 +35,8 @@ def arrival(
     spooled: Spooled, header: Header, recipe: Recipe, kin: Kin | None, engines: Engines
 ) -> Arrival:
     """The job as it is admitted; its file is about to lie under a key made of the spooled one's."""
+    came = CAME.get()
+    network_s = network_seconds(header, recipe, engines)
     return Arrival(
         job_id=spooled.job_id,
         name=spooled.name,
@@ -47,4 +51,8 @@ def arrival(
         digest=spooled.digest,
         dedup=kin.dedup(spooled.digest) if kin is not None else "",
         needs_network=needs_network(recipe, engines),
+        network_s=network_s,
+        network_turn_s=network_s / engines.jobs_at_once,
+        request_id=came.request_id if came is not None else "",
+        trace=came.trace if came is not None else "",
     )

@@ -54,10 +54,13 @@ class Ordering:
 
         A picture that `may_use` denies is unknown, like one that never was.
         """
-        ids = list({one.image_id for one in orders if one.image_id})
+        # By the source: an id that is empty is one that nobody has, and no URL either.
+        ids = list({one.image_id for one in orders if one.source is Source.ORIGINAL})
         found = dict(zip(ids, await self._queue.look_all(ids), strict=True))
         return [
-            (one, None) if not one.image_id else _with_image(one, found[one.image_id], may_use)
+            (one, None)
+            if one.source is not Source.ORIGINAL
+            else _with_image(one, found[one.image_id], may_use)
             for one in orders
         ]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+from server.jobs.counts.ever import Ever
 from server.jobs.trail.way import Arriving, Came, now_ms
 
 
@@ -13,6 +14,8 @@ class Passing:
         self._asked_ms = now_ms() if came is None else came.at_ms
         self._first_byte_ms = self._last_byte_ms = 0.0
         self._spooled_ms = self._probed_ms = self._storing_ms = 0.0
+        self._is_fetched = came is None
+        self._arriving: Arriving | None = None
 
     async def watched(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The same bytes; when the first and the last came is noted."""
@@ -39,7 +42,7 @@ class Passing:
     def text(self) -> str:
         """All of it; called when the original is stored and the script is about to be sent."""
         stored_ms = now_ms()
-        return Arriving(
+        self._arriving = Arriving(
             asked_ms=self._asked_ms,
             first_byte_ms=self._first_byte_ms,
             last_byte_ms=self._last_byte_ms,
@@ -47,4 +50,15 @@ class Passing:
             probed_ms=self._probed_ms,
             storing_ms=self._storing_ms,
             stored_ms=stored_ms,
-        ).text()
+        )
+        return self._arriving.text()
+
+    @property
+    def has_no_bytes(self) -> bool:
+        """None came, and so it was here already."""
+        return not self._first_byte_ms
+
+    def tell(self, ever: Ever) -> None:
+        """It is a job now: let its times be counted."""
+        if self._arriving is not None:
+            ever.came_in(self._arriving, now_ms(), is_fetched=self._is_fetched)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 from redis.exceptions import OutOfMemoryError, RedisError
+from structlog.contextvars import get_contextvars
 
 from pool import (
     ChildDied,
@@ -27,11 +28,14 @@ from pool import (
 from server.intake.arriving import arrival, misfit
 from server.intake.passing import Passing
 from server.intake.same import Sameness
+from server.jobs.arrival import Arrival
 from server.jobs.job import new_batch_id, new_job_id
 from server.jobs.once import Promise
 from server.jobs.queue import JobQueue
 from server.jobs.source import Source
+from server.jobs.trail.context import Traced
 from server.jobs.trail.notebook import Notebook
+from server.jobs.trail.spans import Tracer
 from server.jobs.trail.way import CAME
 from server.refusals import BadOptions, EmptyBody, Faulted, Refusal, Unavailable
 from server.storage.spool import Spool, Spooled
@@ -65,7 +69,9 @@ class Intake:
         assets: Collection[str],
         sameness: Sameness,
         notebook: Notebook,
+        tracer: Tracer | None = None,
     ) -> None:
+        self.tracer = tracer
         self.spool = spool
         self.storage = storage
         self.queue = queue
@@ -96,7 +102,8 @@ class Intake:
 
     async def read_header(self, spooled: Spooled) -> Header:
         """What the picture says of itself, or Faulted. Costs a probe process, not us."""
-        task = ProbeTask(path=str(spooled.path), limits=self.limits)
+        ids = {name: str(value) for name, value in get_contextvars().items()}
+        task = ProbeTask(path=str(spooled.path), limits=self.limits, log_ids=ids)
         try:
             found = await self._probe_twice(task, spooled.name)
         except ChildDied as error:
@@ -297,7 +304,9 @@ class Upload:
             raise
         for spooled in self.spooled:
             self._intake.spool.discard(spooled.job_id)
+            self._passing[spooled.job_id].tell(self._intake.queue.tally.ever)
         self._note_request()
+        self._trace(arrivals, "bulk" if as_batch else "interactive")
         self.spooled = []
         return batch_id
 
@@ -323,6 +332,13 @@ class Upload:
             self._intake.doubt([job_id])
         else:
             self._intake.spool.discard(job_id)
+
+    def _trace(self, arrivals: Iterable[Arrival], queue_class: str) -> None:
+        tracer = self._intake.tracer
+        for one in arrivals if tracer is not None else ():
+            root = Traced.from_text(one.trace)
+            if root is not None and tracer is not None:
+                tracer.arrived(root, one.job_id, one.came, queue_class=queue_class)
 
     def _note_request(self) -> None:
         came = CAME.get()

@@ -76,7 +76,7 @@ def test_environment_beats_the_file_and_a_flag_beats_both(
     assert settings.server.port == 1003
     assert settings.server.host == "127.0.0.2"
     assert settings.server.grace_s == 3
-    assert settings.server.log_level == "info"
+    assert settings.logging.level == "info"
 
 
 def test_settings_cannot_be_changed_later() -> None:

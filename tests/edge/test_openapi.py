@@ -145,6 +145,9 @@ def _closed(part: Any, schemas: Contract) -> Any:
         name = part["$ref"].rpartition("/")[2]
         # What a recipe is checked by has tests of its own, and refers to itself.
         return {"type": "object"} if name == "Recipe" else _closed(schemas[name], schemas)
+    if "allOf" in part:  # the first says which members there are, the others more about them
+        first, *others = part["allOf"]
+        return {"allOf": [_closed(first, schemas), *others]}
     closed = {key: _closed(value, schemas) for key, value in part.items()}
     if "properties" in part:
         closed["additionalProperties"] = False

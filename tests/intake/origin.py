@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from threading import Thread
 
 from aiohttp import web
@@ -18,6 +19,7 @@ class Origin:
     """`answers` by path; a path without one is 404. `hits` counts requests by path."""
 
     port: int = 0
+    scheme: str = "http"
     answers: dict[str, Answer] = field(default_factory=dict)
     hits: Counter[str] = field(default_factory=Counter)
     seen: list[web.Request] = field(default_factory=list)
@@ -26,7 +28,7 @@ class Origin:
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
         """Where a path is asked for."""
-        return f"http://{host}:{self.port}{path}"
+        return f"{self.scheme}://{host}:{self.port}{path}"
 
     def forget(self) -> None:
         """Count from here on."""
@@ -63,18 +65,18 @@ class Origin:
 
 
 @asynccontextmanager
-async def serve_origin() -> AsyncIterator[Origin]:
-    """Listens on both loopback addresses, on one free port."""
-    origin = Origin()
+async def serve_origin(tls: SSLContext | None = None) -> AsyncIterator[Origin]:
+    """Listens on both loopback addresses, on one free port; by TLS if told how."""
+    origin = Origin(scheme="https" if tls else "http")
     runner = web.ServerRunner(
         web.Server(origin.handle, handler_cancellation=True), shutdown_timeout=0.1
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         origin.port = runner.addresses[0][1]
-        await web.TCPSite(runner, "::1", origin.port).start()
+        await web.TCPSite(runner, "::1", origin.port, ssl_context=tls).start()
         yield origin
     finally:
         await runner.cleanup()
@@ -105,14 +107,14 @@ def raw(head: str, body: bytes = b"") -> Answer:
 
 
 @contextmanager
-def origin_in_thread() -> Iterator[Origin]:
+def origin_in_thread(tls: SSLContext | None = None) -> Iterator[Origin]:
     """The same for many tests, each of which has an event loop of its own."""
     loop = asyncio.new_event_loop()
     stopping = asyncio.Event()
     started: Future[Origin] = Future()
 
     async def serve() -> None:
-        async with serve_origin() as origin:
+        async with serve_origin(tls) as origin:
             started.set_result(origin)
             await stopping.wait()
 

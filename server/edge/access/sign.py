@@ -17,6 +17,7 @@ from server.config import Settings
 from server.edge.access.client import CALLER, Caller
 from server.edge.hosting.derive_wish import WORDS, wish_of, words_of
 from server.edge.reply import reply
+from server.edge.whole import WholeNumber
 from server.jobs.job import Job, iso
 from server.jobs.links import image_path, signed_url
 from server.jobs.queue import JobQueue
@@ -73,7 +74,7 @@ class _Wish(BaseModel):
 
     variant: str | None = Field(None, pattern=_VARIANT)
     parameters: dict[str, Any] = Field(default_factory=dict)
-    expires_in: int | None = Field(None, ge=1, strict=True, alias="expiresIn")
+    expires_in: WholeNumber | None = Field(None, ge=1, strict=True, alias="expiresIn")
 
 
 class SignHandler:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import structlog
 
 from server.config.deriving import DerivedSettings
+from server.counting import Counts
 from server.edge.hosting.derive_wish import DerivedWish
 from server.edge.hosting.negotiate import Lack
 from server.edge.incoming.outcome import settled_job
@@ -48,6 +49,8 @@ class Derive:
         self._feed = feed
         self._settings = settings
         self._waiting = 0
+        self.asked = Counts("outcome", known=("there", "made", "late"))
+        """What was asked for by name: there already, made while its asker waited, or too late."""
         # What is called so of a picture; believed while both are known to be shown.
         self._made: OrderedDict[tuple[str, str], str] = OrderedDict()
 
@@ -77,15 +80,18 @@ class Derive:
         """
         self._refuse_if_failed(found)
         if isinstance(found, Job) and found.status is JobState.COMPLETED:
+            self.asked.add("there")
             return found
         job_id = found.job_id if isinstance(found, Job) and not found.is_settled else None
         with self._waiter() as wait_s:
             job_id, job = await self._first_end(picture, wish, job_id, wait_s)
         if job is not None and job.status is JobState.COMPLETED:
+            self.asked.add("made")
             return replace(job, recipe=wish.recipe.canonical())  # events come without it
         if job is not None:
             self._refuse_if_failed(job)
             await self._refuse_if_gone(picture)
+        self.asked.add("late")
         raise await self._being_made(job_id)
 
     async def in_format(self, job: Job, lack: Lack, *, may_begin: bool) -> Job | None:

@@ -19,6 +19,7 @@ from server.edge.incoming.form import Form
 from server.edge.incoming.outcome import job_outcome
 from server.edge.prefer import patience
 from server.edge.reply import reply
+from server.edge.whole import WholeNumber
 from server.intake.direct.presign import FORMATS, Begun, Presign, refuse_other_length
 from server.intake.file_name import clean_name
 from server.intake.upload import Intake
@@ -40,15 +41,15 @@ class UploadWish(BaseModel):
 
     filename: str = Field("picture", max_length=1000)
     content_type: str | None = Field(None, alias="contentType")
-    bytes: int | None = Field(None, ge=1)
-    max_bytes: int | None = Field(None, ge=1, alias="maxBytes")
+    bytes: WholeNumber | None = Field(None, ge=1)
+    max_bytes: WholeNumber | None = Field(None, ge=1, alias="maxBytes")
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
     options: dict[str, Any] | None = None
     preset: str | None = None
     private: bool = False
-    expires_in: int | None = Field(None, ge=1, alias="expiresIn")
+    expires_in: WholeNumber | None = Field(None, ge=1, alias="expiresIn")
     callback_url: str | None = Field(None, alias="callbackUrl")
-    url_expires_in: int | None = Field(None, ge=1, alias="urlExpiresIn")
+    url_expires_in: WholeNumber | None = Field(None, ge=1, alias="urlExpiresIn")
 
 
 class DirectUploadHandler:

@@ -17,6 +17,7 @@ from server.edge.incoming.lists import ListReader, read_query
 from server.edge.incoming.outcome import job_outcome, later_at, processing
 from server.edge.prefer import Patience, patience
 from server.edge.reply import reply
+from server.edge.whole import WholeNumber
 from server.intake.lines import refusal_problem
 from server.intake.ordering import Ordering
 from server.intake.upload import Intake
@@ -41,7 +42,7 @@ class ProcessWish(BaseModel):
     options: dict[str, Any] | None = None
     preset: str | None = None
     private: bool = False
-    expires_in: int | None = Field(None, ge=1, alias="expiresIn")
+    expires_in: WholeNumber | None = Field(None, ge=1, alias="expiresIn")
     callback_url: str | None = Field(None, alias="callbackUrl")
 
     def form(self) -> Form:

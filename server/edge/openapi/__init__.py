@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from server.config import Settings
+from server.edge.access.gate import NEEDS, OWNED
 from server.edge.openapi import (
     direct,
     files,
@@ -21,7 +23,8 @@ from server.edge.openapi import (
     uploads,
     webhooks,
 )
-from server.edge.openapi.parts import Operation, Schema
+from server.edge.openapi.bounds import bounded
+from server.edge.openapi.parts import Operation, Schema, told_whole
 from server.edge.openapi.problems import problem_schema
 from server.edge.openapi.schemas import SCHEMAS, recipe_schemas
 from server.edge.reply import reply
@@ -42,10 +45,43 @@ AREAS: tuple[tuple[str, str, dict[str, Operation]], ...] = (
     ("Page", "The Darkroom in a browser.", page.OPERATIONS),
 )
 
+_SCOPES = ("upload", "read", "admin")
+_LOOK = "look"  # pictures: a key is asked for where they are private
+_READS = ("GET", "OPTIONS")
+
+
+def _at_the_gate(route: str) -> list[str]:
+    """Codes that a request may meet before its handler, by what server/edge/access/gate.py asks."""
+    needed = NEEDS.get(route, "admin")
+    codes = ["bad_request", "method_not_allowed"]
+    if needed in (*_SCOPES, _LOOK, ""):
+        codes += ["key_wrong", "too_many_wrong_keys"]
+    if needed in (*_SCOPES, _LOOK):
+        codes += ["key_missing", "scope_missing"]
+    if needed in _SCOPES:
+        codes.append("quota_exceeded")
+    if route.partition(" ")[0] not in _READS or route == "GET /ws":
+        codes.append("origin_denied")
+    return codes + (["not_found"] if route in OWNED else [])
+
+
+def _access(route: str) -> Operation:
+    """Which key it needs, where there are keys; without them everybody may."""
+    needed = NEEDS.get(route, "admin")
+    if needed not in _SCOPES:
+        return {}
+    return {"security": [{}, {"bearer": []}, {"apiKey": []}], "x-scope": needed}
+
+
 DESCRIBED: dict[str, Operation] = {
-    route: {"tags": [title], **operation}
+    route: {"tags": [title], **told_whole(operation, _at_the_gate(route)), **_access(route)}
     for title, _, rows in AREAS
     for route, operation in rows.items()
+}
+
+_KEYS: dict[str, Schema] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `sl_…`."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
 }
 
 _ABOUT = (
@@ -58,13 +94,14 @@ _ABOUT = (
 class OpenApiHandler:
     """Draws the contract of the application it is asked in, once."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._document: dict[str, Any] | None = None
 
     async def get(self, request: web.Request) -> web.Response:
         """The contract."""
         if self._document is None:
-            self._document = document(request.app)
+            self._document = bounded(document(request.app), self._settings)
         return reply(self._document, headers={"Cache-Control": "no-cache"})
 
 
@@ -84,7 +121,7 @@ def document(app: web.Application) -> dict[str, Any]:
         "tags": [{"name": title, "description": words} for title, words, _ in AREAS],
         "paths": paths,
         "webhooks": webhooks.SENT,
-        "components": {"schemas": dict(sorted(schemas.items()))},
+        "components": {"schemas": dict(sorted(schemas.items())), "securitySchemes": _KEYS},
     }
 
 

@@ -3,10 +3,14 @@
 from server.edge.openapi.parts import (
     Operation,
     answer,
+    asked,
     flag,
     in_path,
     in_query,
+    limited_by,
+    links,
     listed,
+    maybe,
     operation,
     ref,
     shape,
@@ -16,6 +20,9 @@ from server.edge.openapi.parts import (
 from server.edge.openapi.uploads import (
     CALLBACK,
     CALLBACK_PROBLEMS,
+    DONE,
+    EXPIRES_IN,
+    FOLLOW,
     LATER,
     PICTURE,
     PREFER,
@@ -24,26 +31,30 @@ from server.edge.openapi.uploads import (
 )
 
 _SHA256 = text("SHA-256 of the bytes, in hex.", pattern="^[0-9a-fA-F]{64}$")
-_WISH = shape(
-    "The picture that will come.",
+_BYTES = whole("", minimum=1, **limited_by("upload.max_upload_bytes"))
+_WISH = asked(
+    "The picture that will come. Of bytes and maxBytes one at most.",
     {
         "filename": text("For people to read.", maxLength=1000),
-        "contentType": text("Which the PUT has to send, and the picture to be."),
-        "bytes": whole("Its exact length."),
-        "maxBytes": whole("The most it may have, when the length is not known."),
-        "sha256": _SHA256,
-        "options": ref("Recipe"),
-        "preset": PRESET,
+        "contentType": maybe(text("Which the PUT has to send, and the picture to be.")),
+        "bytes": maybe(_BYTES | {"description": "Its exact length."}),
+        "maxBytes": maybe(_BYTES | {"description": "The most, when the length is not known."}),
+        "sha256": maybe(_SHA256),
+        "options": maybe(ref("Recipe")),
+        "preset": maybe(PRESET),
         "private": flag("Shown to its owner and by signed addresses only."),
-        "expiresIn": whole("Seconds that the picture is kept after its job's end."),
-        "callbackUrl": CALLBACK,
-        "urlExpiresIn": whole("Seconds that the URL is good."),
+        "expiresIn": maybe(EXPIRES_IN),
+        "callbackUrl": maybe(CALLBACK),
+        "urlExpiresIn": maybe(
+            whole("Seconds that the URL is good.", minimum=1, **limited_by("presign.max_expires_s"))
+        ),
     },
-    optional=(
-        *("filename", "contentType", "bytes", "maxBytes", "sha256", "options", "preset"),
-        *("private", "expiresIn", "callbackUrl", "urlExpiresIn"),
-    ),
-)
+) | {
+    "not": {
+        "properties": {"bytes": {"type": "integer"}, "maxBytes": {"type": "integer"}},
+        "required": ["bytes", "maxBytes"],
+    }
+}
 _BEGUN = shape(
     "Where the picture is to be sent.",
     {
@@ -76,8 +87,8 @@ _TAKEN = shape(
 )
 _ID = in_path("id", "The uploadId.")
 _OUTCOMES = {
-    200: answer("Done.", "Completed", {"Preference-Applied": "What was followed."}),
-    202: answer("Accepted.", "Processing", LATER),
+    200: answer("Done.", "Completed", DONE, follow=FOLLOW),
+    202: answer("Accepted.", "Processing", LATER, follow=FOLLOW),
 }
 _OF_BYTES = ("upload_mismatch", "upload_taken", "too_large", "empty_body", "bad_options")
 
@@ -87,7 +98,10 @@ OPERATIONS: dict[str, Operation] = {
         about="The picture goes to the bucket by a presigned URL, or to this server by a signed one"
         " where pictures lie on its disk. What a bucket cannot check is checked at completion.",
         body={"application/json": {"schema": _WISH}},
-        answers={201: answer("The URL.", _BEGUN)},
+        is_body_needed=False,
+        answers={
+            201: answer("The URL.", _BEGUN, follow=links("postUploadsByIdComplete", of="uploadId"))
+        },
         problems=[
             *("bad_request", "bad_options", "presets_only", "too_large", "too_many_uploads"),
             *CALLBACK_PROBLEMS,

@@ -4,18 +4,22 @@ from server.edge.openapi.parts import (
     Operation,
     Schema,
     answer,
+    asked,
     in_header,
     in_path,
     in_query,
+    limited_by,
     listed,
     operation,
-    shape,
 )
 from server.edge.openapi.uploads import PICTURE
 
 _ID = in_path("id", "Of the upload; its job has the same.")
-_VERSION = in_header("Tus-Resumable", "1.0.0") | {"required": True}
-_OFFSET = in_header("Upload-Offset", "Where the bytes of this request begin.") | {"required": True}
+_VERSION = in_header("Tus-Resumable", "1.0.0", enum=["1.0.0"]) | {"required": True}
+_BYTES_TEXT = "^[0-9]{1,15}$"
+_OFFSET = in_header(
+    "Upload-Offset", "Where the bytes of this request begin.", pattern=_BYTES_TEXT
+) | {"required": True}
 _CHECKSUM = in_header("Upload-Checksum", "`sha1`, `sha256` or `md5`, a space, the digest (Base64).")
 _STREAM: dict[str, Schema] = {"application/offset+octet-stream": {"schema": {}}}
 _AT = {"Upload-Offset": "How many bytes are there.", "Upload-Expires": "When it is given up."}
@@ -49,7 +53,8 @@ OPERATIONS: dict[str, Operation] = {
         " said now.",
         parameters=[
             _VERSION,
-            in_header("Upload-Length", "Bytes of the whole picture.") | {"required": True},
+            in_header("Upload-Length", "Bytes of the whole picture.", pattern=_BYTES_TEXT)
+            | {"required": True},
             in_header("Upload-Metadata", "Pairs of a key and a value in Base64, by commas."),
             _CHECKSUM,
         ],
@@ -85,7 +90,8 @@ OPERATIONS: dict[str, Operation] = {
         parameters=[
             _ID,
             _VERSION,
-            in_header("X-HTTP-Method-Override", "PATCH, HEAD or DELETE.") | {"required": True},
+            in_header("X-HTTP-Method-Override", "Which.", enum=["PATCH", "HEAD", "DELETE"])
+            | {"required": True},
         ],
         answers={204: answer("As of that method.")},
         problems=["not_found", "method_not_allowed", "wrong_offset", *_BUSY, *_BYTES],
@@ -116,13 +122,15 @@ OPERATIONS: dict[str, Operation] = {
         " another's is not in it; what it knows of those is in `missing.txt`.",
         body={
             "application/json": {
-                "schema": shape(
+                "schema": asked(
                     "Which.",
                     {
                         "imageIds": listed(
-                            "At most `archive.max_entries`.", {"type": "string", "maxLength": 64}
+                            "In this order.", {"type": "string", "minLength": 1, "maxLength": 64}
                         )
+                        | {"minItems": 1, **limited_by("archive.max_entries")}
                     },
+                    needed=["imageIds"],
                 )
             }
         },

@@ -5,9 +5,11 @@ from typing import Any
 from server.edge.openapi.parts import (
     Operation,
     answer,
+    asked,
     in_header,
     in_path,
     in_query,
+    limited_by,
     maybe,
     operation,
     shape,
@@ -79,19 +81,35 @@ _SIGNATURE = {
     "signature": "Covers method, path and all parameters.",
 }
 
-_WISH = shape(
-    "What is to be signed.",
-    {
-        "variant": text("One of its variants, or a preset."),
-        "parameters": {
-            "type": "object",
-            "description": "How the picture shall be made: those of GET /image/{id}.",
-            "additionalProperties": True,
-        },
-        "expiresIn": whole("Seconds that it is good."),
-    },
-    optional=["variant", "parameters", "expiresIn"],
-)
+_GOOD_FOR = maybe(whole("Seconds that it is good.", minimum=1, **limited_by("signing.max_url_s")))
+_VALUE = {"type": ["string", "number", "boolean"]}
+_WISH = {
+    "description": "What is to be signed: the picture, a variant of it, or how it shall be made.",
+    "anyOf": [
+        asked(
+            "A file that is there, or a preset.",
+            {
+                "variant": maybe(text("Its name.", pattern="^[A-Za-z0-9_-]{1,64}$")),
+                "parameters": asked(
+                    "What may be signed along.", {"download": text("The name to save it under.")}
+                ),
+                "expiresIn": _GOOD_FOR,
+            },
+        ),
+        asked(
+            "A picture to be made.",
+            {
+                "parameters": asked(
+                    "How the picture shall be made: those of GET /image/{id}.",
+                    {name: _VALUE | {"description": words} for name, words in _WORDS.items()}
+                    | {"options": {"type": ["object", "string"], "description": "A recipe."}}
+                    | {"download": text("The name to save it under.")},
+                ),
+                "expiresIn": _GOOD_FOR,
+            },
+        ),
+    ],
+}
 _SIGNED = shape(
     "An address that needs no key.",
     {
@@ -128,6 +146,7 @@ OPERATIONS: dict[str, Operation] = {
         " expiresIn says so.",
         parameters=[_ID],
         body={"application/json": {"schema": _WISH}},
+        is_body_needed=False,
         answers={200: answer("Signed.", _SIGNED)},
         problems=["bad_request", "bad_options", "not_found", "scope_missing", "presets_only"],
     ),

@@ -18,22 +18,29 @@ _ID = in_path("id", "Of a job or a batch.")
 _JOB_ID = in_path("id", "Of a job.")
 _EITHER = {"oneOf": [ref("Job"), ref("Batch")]}
 
+_ENDS = "(completed|failed|cancelled)"
+_SOME = {"type": "string", "minLength": 1, "maxLength": 300}
+_MOMENT = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
 _FILTERS = [
-    in_query("status", "completed, failed, cancelled; several by comma.", {"type": "string"}),
-    in_query("batch", "Of this batch.", {"type": "string"}),
-    in_query("client", "Brought by this client.", {"type": "string"}),
-    in_query("name", "Of this name.", {"type": "string"}),
-    in_query("format", "Of the original.", {"type": "string"}),
+    in_query(
+        "status",
+        "completed, failed, cancelled; several by comma.",
+        {"type": "string", "pattern": f"^{_ENDS}(,{_ENDS})*$"},
+    ),
+    in_query("batch", "Of this batch.", _SOME),
+    in_query("client", "Brought by this client.", _SOME),
+    in_query("name", "Of this name.", _SOME),
+    in_query("format", "Of the original.", _SOME),
     in_query(
         "source",
         "By which way it came in.",
         {"type": "string", "enum": [way.value for way in Source]},
     ),
-    in_query("errorCode", "Why it failed.", {"type": "string"}),
+    in_query("errorCode", "Why it failed.", _SOME),
     in_query("cached", "Whether it was there already.", {"type": "boolean"}),
     in_query("quarantined", "Whether it was kept aside.", {"type": "boolean"}),
-    in_query("from", "When it came, ISO 8601: not before.", {"type": "string"}),
-    in_query("to", "When it came: before.", {"type": "string"}),
+    in_query("from", "When it came, ISO 8601: not before.", _MOMENT),
+    in_query("to", "When it came: before.", _MOMENT),
 ]
 _PAGE = shape(
     "A page of the history.",
@@ -62,7 +69,7 @@ OPERATIONS: dict[str, Operation] = {
             in_query(
                 "cursor",
                 "Where to go on, as `next` has it.",
-                {"type": "integer", "minimum": 0, "default": 0},
+                {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": 0},
             ),
         ],
         answers={200: answer("As it stands, or as it ended.", _EITHER)},

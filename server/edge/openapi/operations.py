@@ -1,5 +1,6 @@
-"""/livez, /readyz, /health, /schema/recipe, /presets, /openapi.json."""
+"""/schema/recipe, /presets, /openapi.json; /livez, /readyz, /health of health.py."""
 
+from server.edge.openapi.health import HEALTH
 from server.edge.openapi.parts import (
     Operation,
     answer,
@@ -13,33 +14,6 @@ from server.edge.openapi.parts import (
     whole,
 )
 
-_CHECKS = shape(
-    "Each part, and whether it works.",
-    {
-        "redis": flag("Redis answers."),
-        "feed": flag("Events arrive."),
-        "lanes": flag("At least one worker lives."),
-        "storage": flag("The disk or bucket takes and gives pictures."),
-        "accepting": flag("It is not about to stop."),
-        "journal": flag("What has ended is written down in time."),
-    },
-)
-_STATUS = text("ok, or unavailable.", enum=["ok", "unavailable"])
-_LANE = shape(
-    "One worker process.",
-    {
-        "name": text("Of the lane."),
-        "alive": flag("Whether it can take work."),
-        "pid": maybe(whole("Of its process.")),
-        "memoryBytes": whole("What it holds."),
-        "restarts": {
-            "type": "object",
-            "description": "How often it was replaced, by reason.",
-            "additionalProperties": {"type": "integer"},
-        },
-        "sandbox": {"type": ["object", "null"], "description": "What it is shut out from."},
-    },
-)
 _ANY_OBJECT = {"type": "object"}
 
 OPERATIONS: dict[str, Operation] = {
@@ -78,7 +52,14 @@ OPERATIONS: dict[str, Operation] = {
                         "available": flag("Whether there are any."),
                         "whyNot": maybe(text("Why there are none.")),
                         "concurrency": whole("Jobs with networks at a time."),
-                        "models": listed("Each network.", {"type": "object"}),
+                        "models": listed("Each network that works.", {"type": "object"}),
+                        "broken": listed(
+                            "Networks that do not work here.",
+                            shape(
+                                "One that does not work.",
+                                {"name": text("Of the network."), "whyNot": text("Why.")},
+                            ),
+                        ),
                     },
                 ),
             )
@@ -118,42 +99,14 @@ OPERATIONS: dict[str, Operation] = {
         },
         problems=["key_wrong"],
     ),
+    "GET /metrics": operation(
+        "Figures for Prometheus",
+        about="In its text format; docs/metrics.md has each. They may stand on an address of their"
+        " own: `metrics.port`.",
+        answers={200: {"description": "As they stand.", "content": {"text/plain": {"schema": {}}}}},
+    ),
     "GET /openapi.json": operation(
         "This document", answers={200: answer("OpenAPI 3.1.", _ANY_OBJECT)}
     ),
-    "GET /livez": operation(
-        "Does the process answer",
-        answers={200: answer("It does.", shape("Life.", {"status": {"const": "ok"}}))},
-    ),
-    "GET /readyz": operation(
-        "Would a picture sent now be worked on",
-        answers={
-            200: answer("Yes.", shape("Readiness.", {"status": _STATUS, "checks": _CHECKS})),
-            503: answer("No.", shape("Readiness.", {"status": _STATUS, "checks": _CHECKS})),
-        },
-    ),
-    "GET /health": operation(
-        "Every part with its state",
-        answers={
-            200: answer(
-                "As it stands.",
-                shape(
-                    "Health.",
-                    {
-                        "status": _STATUS,
-                        "checks": _CHECKS,
-                        "lanes": listed("Workers.", _LANE),
-                        "storage": shape(
-                            "Where pictures lie.", {"kind": text("disk, s3, gcs or azure.")}
-                        ),
-                        "records": {
-                            "type": ["object", "null"],
-                            "description": "How the history stands; null where it is off.",
-                        },
-                    },
-                    optional=["lanes", "storage", "records"],
-                ),
-            )
-        },
-    ),
+    **HEALTH,
 }

@@ -14,6 +14,10 @@ Parameter = dict[str, Any]
 
 # Whatever the route: a part is away, or the fault is ours.
 _ALWAYS = ("unavailable", "internal_error")
+# Where an operation notes its refusals until all of them are known; no part of the contract.
+_CODES = "codes"
+LIMIT = "x-limit"
+"""Names the setting that bounds a value; server/edge/openapi/bounds.py puts its value beside it."""
 
 
 def operation(
@@ -22,29 +26,48 @@ def operation(
     about: str = "",
     parameters: Iterable[Parameter] = (),
     body: Mapping[str, Any] | None = None,
+    is_body_needed: bool = True,
     answers: Mapping[int, Answer],
     problems: Iterable[str] = (),
 ) -> Operation:
     """One route: what it does, takes and answers; `problems` are codes of server/refusals.py."""
     responses: dict[str, Answer] = {str(status): answer for status, answer in answers.items()}
-    for status, found in _by_status((*problems, *_ALWAYS)).items():
-        # A refusal with the status of an answer, such as 503 of /readyz, is told by that answer.
-        responses.setdefault(str(status), _refusal(status, found))
     described: Operation = {"summary": summary}
     if about:
         described["description"] = about
     if parameters:
         described["parameters"] = list(parameters)
     if body is not None:
-        described["requestBody"] = {"required": True, "content": dict(body)}
-    return described | {"responses": dict(sorted(responses.items()))}
+        described["requestBody"] = {"required": is_body_needed, "content": dict(body)}
+    return described | {"responses": responses, _CODES: [*problems, *_ALWAYS]}
+
+
+def told_whole(described: Operation, codes: Iterable[str]) -> Operation:
+    """The same with an answer for every refusal: its own, and those of `codes`.
+
+    What stands in a refusal's `type` is told for each status, so that a program knows all it may
+    meet, and a refusal that is not told of can be found by whoever checks answers.
+    """
+    whole = {name: value for name, value in described.items() if name != _CODES}
+    responses = dict(described["responses"])
+    every = dict.fromkeys((*described.get(_CODES, ()), *codes))
+    for status, found in _by_status(every).items():
+        # A refusal with the status of an answer, such as 503 of /readyz, is told by that answer.
+        responses.setdefault(str(status), _refusal(status, found))
+    return whole | {"responses": dict(sorted(responses.items()))}
 
 
 def answer(
-    words: str, schema: str | Schema | None = None, headers: Mapping[str, str] | None = None
+    words: str,
+    schema: str | Schema | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    follow: Mapping[str, Any] | None = None,
 ) -> Answer:
-    """A JSON answer; a schema by the name of its component, or spelled out."""
+    """A JSON answer; a schema by the name of its component, or spelled out; `follow`: links."""
     told: Answer = {"description": words}
+    if follow:
+        told["links"] = dict(follow)
     if headers:
         told["headers"] = {
             name: {"description": text, "schema": {"type": "string"}}
@@ -63,7 +86,8 @@ def ref(name: str) -> Schema:
 
 def in_path(name: str, words: str) -> Parameter:
     """A part of the path."""
-    return _parameter("path", name, words, {"type": "string"}) | {"required": True}
+    schema = {"type": "string", "minLength": 1}
+    return _parameter("path", name, words, schema) | {"required": True}
 
 
 def in_query(name: str, words: str, schema: Schema) -> Parameter:
@@ -71,9 +95,30 @@ def in_query(name: str, words: str, schema: Schema) -> Parameter:
     return _parameter("query", name, words, schema)
 
 
-def in_header(name: str, words: str) -> Parameter:
+def in_header(name: str, words: str, **more: Any) -> Parameter:
     """A header, which may be left out."""
-    return _parameter("header", name, words, {"type": "string"})
+    return _parameter("header", name, words, {"type": "string", **more})
+
+
+def limited_by(setting: str) -> Schema:
+    """A part of a schema: its bound is a setting, whose value stands there when it is drawn."""
+    return {LIMIT: setting}
+
+
+def asked(about: str, properties: Mapping[str, Schema], *, needed: Iterable[str] = ()) -> Schema:
+    """An object that a client sends: members may be left out, and others are refused."""
+    told: Schema = {"type": "object", "description": about, "properties": dict(properties)}
+    if needed:
+        told["required"] = list(needed)
+    return told | {"additionalProperties": False}
+
+
+def links(*operations: str, of: str = "jobId") -> dict[str, Any]:
+    """What can be asked next with the id that an answer has, by operationId."""
+    return {
+        operation: {"operationId": operation, "parameters": {"id": f"$response.body#/{of}"}}
+        for operation in operations
+    }
 
 
 def shape(about: str, properties: Mapping[str, Schema], *, optional: Iterable[str] = ()) -> Schema:
@@ -132,11 +177,15 @@ def _by_status(codes: Iterable[str]) -> dict[int, list[Problem]]:
 
 
 def _refusal(status: int, problems: list[Problem]) -> Answer:
+    these = {
+        "status": {"const": status},
+        "type": {"enum": sorted(f"/problems/{one.code}" for one in problems)},
+    }
     told: Answer = {
         "description": "; ".join(f"`{one.code}`: {one.title}" for one in problems),
         "content": {
             "application/problem+json": {
-                "schema": ref("Problem"),
+                "schema": {"allOf": [ref("Problem"), {"properties": these}]},
                 "examples": {one.code: {"value": one.example()} for one in problems},
             }
         },

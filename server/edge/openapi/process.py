@@ -3,8 +3,11 @@
 from server.edge.openapi.parts import (
     Operation,
     answer,
+    asked,
     in_query,
+    limited_by,
     listed,
+    maybe,
     operation,
     ref,
     shape,
@@ -14,38 +17,60 @@ from server.edge.openapi.parts import (
 from server.edge.openapi.uploads import (
     CALLBACK,
     CALLBACK_PROBLEMS,
+    DONE,
+    EXPIRES_IN,
+    FOLLOW,
+    IDEMPOTENCY_PROBLEMS,
     LATER,
+    ONCE,
     PICTURE,
     PREFER,
     PRESET,
+    PRIVATE,
     WORK,
 )
 
 _URL = text("http:// or https://, on a public address and an allowed port.")
-_NAMED = {
-    "type": "object",
-    "description": "One of imageUrl, imageUrls and imageId.",
-    "properties": {
-        "imageUrl": _URL,
-        "imageUrls": listed("At most `fetch.max_urls`.", _URL),
-        "imageId": text("Of a picture that is here: its original is taken."),
-        "name": text("For people; else that of the file."),
-        "options": ref("Recipe"),
-        "preset": PRESET,
-        "private": {"type": "boolean", "default": False},
-        "expiresIn": whole("Seconds that the result is kept."),
-        "callbackUrl": CALLBACK,
-    },
+_NAME = text("For people; else that of the file.", maxLength=1000)
+_SHARED = {
+    "name": _NAME,
+    "options": maybe(ref("Recipe")),
+    "preset": maybe(PRESET),
+    "private": PRIVATE | {"default": False},
+    "expiresIn": maybe(EXPIRES_IN),
+    "callbackUrl": maybe(CALLBACK),
 }
+_NAMED = {
+    "description": "One of imageUrl, imageUrls and imageId, and what is to be done with it.",
+    "oneOf": [
+        asked("A picture to fetch.", {"imageUrl": _URL} | _SHARED, needed=["imageUrl"]),
+        asked(
+            "Pictures to fetch.",
+            {
+                "imageUrls": listed("A batch.", _URL)
+                | {"minItems": 1, **limited_by("fetch.max_urls")}
+            }
+            | _SHARED,
+            needed=["imageUrls"],
+        ),
+        asked(
+            "A picture that is here: its original is taken.",
+            {"imageId": text("Its id.")} | _SHARED,
+            needed=["imageId"],
+        ),
+    ],
+}
+_OF_A_LINE = {"name": _NAME, "options": maybe(ref("Recipe"))}
 _LINE = {
-    "type": "object",
     "description": "A line: imageUrl or imageId, and a recipe of its own if it has one.",
-    "properties": {
-        "imageUrl": _URL,
-        "imageId": text("Of a picture that is here."),
-        "name": text("For people; else that of the file."),
-        "options": ref("Recipe"),
-    },
+    "oneOf": [
+        asked("A picture to fetch.", {"imageUrl": _URL} | _OF_A_LINE, needed=["imageUrl"]),
+        asked(
+            "A picture that is here.",
+            {"imageId": text("Its id.")} | _OF_A_LINE,
+            needed=["imageId"],
+        ),
+    ],
 }
 _LIST_TAKEN = shape(
     "Accepted: all lines but the refused ones.",
@@ -71,6 +96,7 @@ OPERATIONS: dict[str, Operation] = {
         " others go on. A list that breaks off stops the batch it began.",
         parameters=[
             PREFER,
+            ONCE,
             in_query("preset", "Of a list.", PRESET),
             {
                 "name": "options",
@@ -78,8 +104,8 @@ OPERATIONS: dict[str, Operation] = {
                 "description": "Of a list.",
                 "content": {"application/json": {"schema": ref("Recipe")}},
             },
-            in_query("private", "Of a list.", {"type": "boolean"}),
-            in_query("expiresIn", "Of a list.", {"type": "integer"}),
+            in_query("private", "Of a list.", PRIVATE),
+            in_query("expiresIn", "Of a list.", EXPIRES_IN),
             in_query("callbackUrl", "Of a list.", CALLBACK),
         ],
         body={
@@ -87,7 +113,7 @@ OPERATIONS: dict[str, Operation] = {
             "application/x-ndjson": {"schema": _LINE},
         },
         answers={
-            200: answer("Done.", "Completed", {"Preference-Applied": "What was followed."}),
+            200: answer("Done.", "Completed", DONE, follow=FOLLOW),
             202: answer(
                 "Accepted.",
                 {"oneOf": [ref("Processing"), ref("BatchTaken"), _LIST_TAKEN]},
@@ -98,7 +124,7 @@ OPERATIONS: dict[str, Operation] = {
             *("bad_request", "cut_short", "upload_too_slow", "not_found", "expired", "not_ready"),
             *("too_large", "too_many_files", "unsupported_media_type", "already_ended"),
             *("bad_options", "presets_only", "queue_full", "quota_exceeded", "disk_full"),
-            *("idempotency_in_progress", "idempotency_mismatch"),
+            *IDEMPOTENCY_PROBLEMS,
             *("fetch_refused", "fetch_failed", "fetch_timeout", "fetch_too_large"),
             *("fetch_not_image", "source_gone"),
             *CALLBACK_PROBLEMS,

@@ -69,7 +69,9 @@ _JOB: dict[str, Schema] = {
     "revision": whole("Grows with every change; drop what is older than what you have."),
     "name": text("Of the file that was sent."),
     "status": text("Where it stands.", enum=_STATES),
-    "stage": maybe(text("fetching, decoding, processing, encoding or storing.")),
+    "stage": maybe(
+        text("fetching, decoding, processing, enhancing, upscaling, encoding or storing.")
+    ),
     "progress": whole("Percent.", maximum=100),
     "queuePosition": maybe(whole("1 is next.")),
     "etaSeconds": maybe(number("Until it is done, as far as that is known.")),
@@ -102,6 +104,7 @@ JOB_DETAILS = shape(
         "attemptHistory": listed("What came of each attempt.", {"type": "string"}),
         "quarantined": flag("Whether it is kept aside until somebody tries it again."),
         "expiresIn": maybe(whole("Seconds after its end, if it was said.")),
+        "requestId": maybe(text("Of the request that brought it: X-Request-Id of that answer.")),
     },
     optional=_OPTIONAL,
 )

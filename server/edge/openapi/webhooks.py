@@ -118,6 +118,7 @@ def _sent(event: str, words: str, data: str) -> Operation:
 
 SENT = {event: {"post": _sent(event, words, data)} for event, (words, data) in _ENDS.items()}
 
+_ID_TEXT = {"type": "string", "pattern": "^[a-z0-9-]{1,64}$"}
 _ID = in_path("id", "The header webhook-id.")
 _NAME = in_path("name", "Of the endpoint.")
 
@@ -126,10 +127,14 @@ OPERATIONS: dict[str, Operation] = {
         "List webhooks, the newest first",
         parameters=[
             in_query("state", "Only those.", {"type": "string", "enum": _STATES}),
-            in_query("endpoint", "Only to this one.", {"type": "string"}),
-            in_query("job", "Only of this job or batch; not by page.", {"type": "string"}),
+            in_query("endpoint", "Only to this one.", _ID_TEXT),
+            in_query("job", "Only of this job or batch; not by page.", _ID_TEXT),
             in_query("limit", "Of a page.", {"type": "integer", "minimum": 1, "maximum": 500}),
-            in_query("cursor", "nextCursor of the page before.", {"type": "string"}),
+            in_query(
+                "cursor",
+                "nextCursor of the page before.",
+                {"type": "string", "pattern": "^[0-9]{1,15}\\..+$"},
+            ),
         ],
         answers={
             200: answer(

@@ -3,10 +3,9 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from aiohttp import (
+    ClientConnectorCertificateError,
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientError,
@@ -14,6 +13,7 @@ from aiohttp import (
     ClientSSLError,
 )
 
+from server import retry_after, tls
 from server.intake.fetch.session import AddressRefused
 from server.refusals import CutShort, EmptyBody, FetchRefused, TooLarge, UploadTooSlow
 
@@ -50,7 +50,7 @@ def refuse_status(response: ClientResponse) -> None:
         "fetch_failed",
         f"The server answered {response.status} instead of 200.",
         may_recover=response.status in _TRY_AGAIN,
-        retry_after_s=_seconds(response.headers.get("Retry-After", "")),
+        retry_after_s=retry_after.seconds(response.headers.get("Retry-After", "")),
     )
 
 
@@ -82,8 +82,11 @@ def _of_client(error: ClientError) -> FetchFailed:
         is_final = getattr(error.os_error, "errno", None) == socket.EAI_NONAME
         detail = "There is no such host." if is_final else "The host's name cannot be looked up."
         return FetchFailed("fetch_failed", detail, may_recover=not is_final)
+    if isinstance(error, ClientConnectorCertificateError):
+        detail = f"The certificate of the server {tls.complaint(error.certificate_error)}."
+        return FetchFailed("fetch_failed", detail)
     if isinstance(error, ClientSSLError):
-        return FetchFailed("fetch_failed", "The server's certificate or its TLS is not in order.")
+        return FetchFailed("fetch_failed", "The server does not speak TLS as it should.")
     if isinstance(error, ClientConnectorError):
         return FetchFailed("fetch_failed", "The server cannot be reached.", may_recover=True)
     return _broken()
@@ -92,16 +95,3 @@ def _of_client(error: ClientError) -> FetchFailed:
 def _broken() -> FetchFailed:
     detail = "The server broke off, or does not keep to HTTP."
     return FetchFailed("fetch_failed", detail, may_recover=True)
-
-
-def _seconds(text: str) -> float | None:
-    """Retry-After: seconds, or a date."""
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None  # none was given, or one that nobody can read
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -45,6 +45,8 @@ class Fetcher:
         self._jobs = jobs
         self._settings = settings
         self._beat_s = beat_s
+        self.outcomes = jobs.outcomes
+        """What has become of the URLs that this node fetched."""
         self._held: dict[asyncio.Task[None], Job] = {}
         self._stoppables: dict[str, asyncio.Task[Any]] = {}  # of a turn or a download
         self._unwanted: set[str] = set()

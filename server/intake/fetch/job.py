@@ -16,16 +16,19 @@ from redis.exceptions import RedisError
 
 from pool import parse_recipe
 from server.config.sections import FetchSettings
+from server.counting import Counts
 from server.intake.arriving import arrival, misfit
 from server.intake.fetch.download import Download, Downloader, Validators
 from server.intake.fetch.faults import FetchFailed
 from server.intake.passing import Passing
 from server.intake.upload import Intake, refused
+from server.jobs import names
 from server.jobs.arrival import Arrival
 from server.jobs.job import Job, JobState
 from server.jobs.queue import JobQueue
+from server.jobs.trail.behalf import on_behalf_of
 from server.jobs.urls import Remembered, UrlQueue
-from server.refusals import DiskFull, Faulted, Unavailable
+from server.refusals import FETCH_FAULTS, DiskFull, Faulted, Unavailable
 from server.storage.spool import Spooled
 
 log = structlog.get_logger(__name__)
@@ -53,6 +56,8 @@ class JobFetcher:
         self._intake = intake
         self._downloader = downloader
         self._settings = settings
+        self.outcomes = Counts("outcome", known=("fetched", "unchanged", "retried", *FETCH_FAULTS))
+        """What became of URLs: fetched, unchanged since then, retried, cancelled, or why not."""
 
     def refuse_if_low(self) -> None:
         """Raise DiskFull when nothing more should come to this machine."""
@@ -63,6 +68,10 @@ class JobFetcher:
 
         `abide` awaits the download itself, the one part that can be stopped at any moment.
         """
+        with on_behalf_of(job):
+            await self._carry_or_end(job, abide)
+
+    async def _carry_or_end(self, job: Job, abide: Abide) -> None:
         try:
             await self._carry(job, abide)
         except FetchFailed as failed:
@@ -81,6 +90,7 @@ class JobFetcher:
         attempt = f"{job.job_id}.{job.token}"
         passing = Passing(None)
         spooled, found = await self._bring(job, attempt, abide, passing)
+        how = "unchanged" if job.source_url and passing.has_no_bytes else "fetched"
         passing.spooled()
         try:
             one = await self._arrival(job, spooled)
@@ -99,6 +109,11 @@ class JobFetcher:
         if state is None or state is JobState.CANCELLED:
             await self._intake.storage.delete(one.original_key)
         self._intake.spool.discard(attempt)
+        passing.tell(self._queue.tally.ever)
+        self.outcomes.add("cancelled" if state is JobState.CANCELLED else how)
+        if self._intake.tracer is not None:
+            queue_class = names.CLASSES[job.queue_class == names.FETCH_CLASSES[1]]
+            self._intake.tracer.fetched(job, one.came, queue_class=queue_class)
         log.info("fetched", job_id=job.job_id, bytes=one.original_bytes, state=state)
 
     async def _arrival(self, job: Job, spooled: Spooled) -> Arrival:
@@ -179,9 +194,11 @@ class JobFetcher:
         # With jitter, so that what failed together does not come back together.
         backoff_s = self._settings.retry_delay_s * 2 ** (job.attempts - 1)
         delay_s = max(pause_s, backoff_s * (0.5 + random.random() / 2))
+        self.outcomes.add("retried")
         log.info("fetched again later", job_id=job.job_id, code=failed.code, delay_s=delay_s)
         await self._queue.requeue(job, delay_s=delay_s, blame="attempt", reason=failed.detail)
 
     async def _fail(self, job: Job, code: str, detail: str) -> None:
         await self._queue.settle(job, JobState.FAILED, {"error_code": code, "error_detail": detail})
+        self.outcomes.add(code)
         log.info("job settled", job_id=job.job_id, to="failed", error=code)
