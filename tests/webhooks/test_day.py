@@ -12,7 +12,6 @@ from aiohttp import web
 from redis.asyncio import Redis
 from standardwebhooks import Webhook
 
-from server.app import reach_of_endpoints
 from server.config.sections import QueueSettings
 from server.config.webhooks import EndpointSettings, WebhookSettings
 from server.intake.fetch.guard import Guard
@@ -28,6 +27,7 @@ from server.live.webhooks.post import Poster
 from server.live.webhooks.schedule import Schedule
 from server.live.webhooks.secrets import Secrets
 from server.live.webhooks.sender import Ways, WebhookSender
+from server.wiring.webhooks import reach_of_endpoints
 from tests.edge.traces import eventually
 from tests.webhooks.conftest import CRM_SECRET
 from tests.webhooks.receiver import Receiver

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from aiohttp import (
+    ClientConnectorCertificateError,
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientError,
@@ -17,6 +16,7 @@ from aiohttp import (
 )
 from yarl import URL
 
+from server import retry_after, tls
 from server.refusals import FetchRefused
 
 _READ_BYTES = 4096
@@ -77,8 +77,10 @@ class Poster:
             return "The host has no address that may be reached."
         if isinstance(error, ClientConnectorDNSError):
             return "The host's name cannot be looked up."
+        if isinstance(error, ClientConnectorCertificateError):
+            return f"The certificate of the receiver {tls.complaint(error.certificate_error)}."
         if isinstance(error, ClientSSLError):
-            return "The receiver's certificate or its TLS is not in order."
+            return "The receiver does not speak TLS as it should."
         if isinstance(error, ClientConnectorError):
             return "The receiver cannot be reached."
         return "The receiver broke off, or does not keep to HTTP."
@@ -95,7 +97,7 @@ async def _answer(response: ClientResponse) -> Answer:
     text = read.decode(errors="replace")
     excerpt = "".join(one if one.isprintable() else " " for one in text)[:_EXCERPT].strip()
     later = response.headers.get("Retry-After", "") if response.status in _ASK_LATER else ""
-    return Answer(response.status, _complaint(response), excerpt, _seconds(later))
+    return Answer(response.status, _complaint(response), excerpt, retry_after.seconds(later))
 
 
 def _complaint(response: ClientResponse) -> str:
@@ -104,16 +106,3 @@ def _complaint(response: ClientResponse) -> str:
     if 300 <= response.status < 400:
         return f"The receiver answered {response.status}; redirects are not followed."
     return f"The receiver answered {response.status} instead of 2xx."
-
-
-def _seconds(text: str) -> float | None:
-    """Retry-After: seconds, or a date."""
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None  # none was given, or one that nobody can read
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -14,11 +14,18 @@ from dataclasses import dataclass
 
 import structlog
 from redis.exceptions import RedisError
+from structlog.contextvars import bound_contextvars
 
 from server.config.webhooks import WebhookSettings
+from server.counting import REQUEST_S, Durations
 from server.jobs.delivery import Attempt, Delivery, DeliveryState
+from server.jobs.job import is_batch_id
 from server.jobs.outbox import Outbox
+from server.jobs.trail.behalf import ids_of
+from server.jobs.trail.context import Traced
 from server.jobs.trail.notebook import Notebook, Posted
+from server.jobs.trail.spans import Kind, Span, Tracer
+from server.jobs.trail.way import now_ms
 from server.live.webhooks.body import LinksAt, body_of
 from server.live.webhooks.post import Answer, Poster
 from server.live.webhooks.schedule import Schedule
@@ -54,6 +61,7 @@ class WebhookSender:
         links_at: LinksAt,
         clock: Callable[[], float] = time.time,
         notebook: Notebook | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         """clock: seconds since 1970, for the time of an attempt."""
         self._outbox = outbox
@@ -63,6 +71,7 @@ class WebhookSender:
         self._links_at = links_at
         self._clock = clock
         self._notebook = notebook or Notebook()
+        self._tracer = tracer
         self._schedule = Schedule(settings.retry_after_s, settings.max_retry_after_s)
         self._sending: dict[asyncio.Task[None], Delivery] = {}
         self._busy: Counter[str] = Counter()
@@ -71,6 +80,8 @@ class WebhookSender:
         self._is_draining = False
         self._overflowed: int | None = None
         self._counted_at = 0.0
+        self.attempts = Durations("outcome", bounds=REQUEST_S, known=("good", "failed"))
+        """Requests to receivers from here, by whether they were answered with 2xx."""
 
     def wake(self, _message: str = "") -> None:
         """Something is due."""
@@ -182,13 +193,19 @@ class WebhookSender:
         self.wake()
 
     async def _carry(self, delivery: Delivery) -> None:
+        with bound_contextvars(**_ids(delivery)):
+            await self._carry_out(delivery)
+
+    async def _carry_out(self, delivery: Delivery) -> None:
         try:
             body = delivery.body or await self._fixed_body(delivery)
             if body is None:
                 return
             at_ms, began = round(self._clock() * 1000), time.monotonic()
             answer = await self._send(delivery, body.encode(), at_ms // 1000)
-            taken_ms = round((time.monotonic() - began) * 1000)
+            taken_s = time.monotonic() - began
+            self.attempts.add(taken_s, "good" if answer.is_good else "failed")
+            taken_ms = round(taken_s * 1000)
             attempt = Attempt(at_ms, taken_ms, answer.status, answer.error, answer.excerpt)
             await self._note(delivery, answer, attempt)
             if delivery.endpoint is None:  # the operator's endpoints are no matter of the client
@@ -219,7 +236,44 @@ class WebhookSender:
             "webhook-timestamp": str(now_s),
             "webhook-signature": signature(secrets, delivery.delivery_id, now_s, body),
         }
-        return await way.post(url, body, headers)
+        traced = self._begin_span(delivery)
+        if traced is not None and (delivery.endpoint is not None or traced.is_of_caller):
+            headers["traceparent"] = traced.header  # to strangers only what they know already
+        start_ms = now_ms()
+        answer = await way.post(url, body, headers)
+        if traced is not None:
+            self._end_span(delivery, traced, start_ms, answer)
+        return answer
+
+    def _begin_span(self, delivery: Delivery) -> Traced | None:
+        if self._tracer is None:
+            return None
+        root = Traced.from_text(delivery.trace)
+        return None if root is None else root.fresh()
+
+    def _end_span(
+        self, delivery: Delivery, traced: Traced, start_ms: float, answer: Answer
+    ) -> None:
+        root = Traced.from_text(delivery.trace)
+        if self._tracer is None or root is None:
+            return
+        above = root
+        if delivery.turn is not None:
+            above = root.child(delivery.subject_id, delivery.turn)
+        about: dict[str, str | int] = {
+            "http.request.method": "POST",
+            "http.request.resend_count": max(0, delivery.attempts - 1),
+            "messaging.message.id": delivery.delivery_id,
+            "safelight.event": delivery.event,
+            "safelight.target": delivery.target,
+        }
+        if answer.status is not None:
+            about["http.response.status_code"] = answer.status
+        error = "" if answer.is_good else str(answer.status or "no_answer")
+        times = (start_ms, now_ms())
+        self._tracer.end(
+            Span("POST webhook", Kind.CLIENT, traced, above.span_id, *times, about, error)
+        )
 
     async def _note(self, delivery: Delivery, answer: Answer, attempt: Attempt) -> None:
         state, pause_s = self._verdict(delivery, answer)
@@ -229,7 +283,9 @@ class WebhookSender:
             log.error("an endpoint said 410 Gone and is stopped", **said)
         elif state is DeliveryState.GIVEN_UP:
             log.warning("a webhook is given up", attempts=delivery.attempts, **said)
-        elif not answer.is_good:
+        elif answer.is_good:
+            log.info("webhook delivered", status=answer.status, taken_ms=attempt.taken_ms, **said)
+        else:
             log.info("a webhook failed", reason=answer.error, again_in_s=round(pause_s), **said)
         await self._outbox.end(
             delivery,
@@ -261,6 +317,14 @@ class WebhookSender:
     def _digest(self, delivery: Delivery) -> str:
         endpoint = self._settings.endpoints.get(delivery.endpoint or "")
         return "" if endpoint is None else url_digest(endpoint.url)
+
+
+def _ids(delivery: Delivery) -> dict[str, str]:
+    """The fields of every line about it."""
+    if is_batch_id(delivery.subject_id):
+        ids = ids_of("", delivery.request_id, delivery.trace)
+        return ids | {"batch_id": delivery.subject_id}
+    return ids_of(delivery.subject_id, delivery.request_id, delivery.trace)
 
 
 def url_digest(url: str) -> str:
