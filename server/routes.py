@@ -15,7 +15,9 @@ from server.edge.incoming.direct import DirectUploadHandler
 from server.edge.incoming.hooks import HookHandler
 from server.edge.incoming.process import ProcessHandler
 from server.edge.incoming.upload import UploadHandler
+from server.edge.metrics.requests import IN_FLIGHT
 from server.edge.networks import NetworkHandler
+from server.edge.observed import LOG_CLIENT, TRACER
 from server.edge.offer import OfferHandler
 from server.edge.openapi import OpenApiHandler
 from server.edge.page import PageHandler
@@ -26,76 +28,125 @@ from server.edge.trace import TraceHandler
 from server.edge.tus.handler import TusHandler, mark_response
 from server.edge.webhooks import WebhookHandler
 from server.storage.bucket import BucketStorage
+from server.wiring.front import Front
 
 
 def application(parts: Parts) -> web.Application:
-    """Every address that the server answers."""
-    settings = parts.settings
-    upload = UploadHandler(
-        parts.intake,
-        parts.feed,
-        settings,
-        idempotency=parts.idempotency,
-        quotas=parts.quotas,
-        links=parts.links,
-        callbacks=parts.callbacks,
+    """Every address that this node answers."""
+    app = _everywhere(parts)
+    if parts.front is not None:
+        _meet_clients(app, parts, parts.front)
+    return app
+
+
+def _everywhere(parts: Parts) -> web.Application:
+    """What a node answers whatever its role."""
+    app = web.Application(middlewares=[tell_problems, parts.access.gate.middleware])
+    app[TRUSTED_PROXIES] = parts.settings.server.trusted_proxies
+    app[TALLY] = parts.ground.queue.tally
+    app[IN_FLIGHT] = parts.measuring.metrics.requests.in_flight
+    app[LOG_CLIENT] = parts.settings.logging.client
+    if parts.ground.tracer is not None:
+        app[TRACER] = parts.ground.tracer
+    app.add_routes(
+        [
+            web.get("/livez", parts.health.get_livez),
+            web.get("/readyz", parts.health.get_readyz),
+            web.get("/health", parts.health.get_health),
+        ]
     )
-    status = StatusHandler(parts.queue, parts.feed, settings.upload, parts.links)
-    sign = SignHandler(parts.queue, parts.signer, settings, doorman=parts.doorman)
-    history = HistoryHandler(parts.queue, parts.records, parts.journal)
-    delivery = Delivery(parts.storage, settings.storage, hot=parts.hot, hosting=settings.hosting)
-    hot = HotAnswers(parts.heads, parts.hot)
+    if parts.settings.metrics.enabled and not parts.settings.metrics.port:
+        app.add_routes([web.get("/metrics", parts.measuring.metrics.get)])
+    return app
+
+
+def aside(parts: Parts) -> web.Application:
+    """What an address of its own answers, to whoever reaches it: who watches, not who uses."""
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/metrics", parts.measuring.metrics.get),
+            web.get("/livez", parts.health.get_livez),
+            web.get("/readyz", parts.health.get_readyz),
+        ]
+    )
+    return app
+
+
+def _meet_clients(app: web.Application, parts: Parts, front: Front) -> None:
+    """All the rest."""
+    settings, ground, access, feed = parts.settings, parts.ground, parts.access, parts.feed
+    running = parts.running
+    incoming, hosting, told = front.incoming, front.hosting, front.webhooks
+    records = parts.history.records if parts.history else None
+    journal = parts.history.journal if parts.history else None
+    upload = UploadHandler(
+        incoming.intake,
+        feed,
+        settings,
+        idempotency=access.idempotency,
+        quotas=access.quotas,
+        links=access.links,
+        callbacks=told.callbacks,
+    )
+    status = StatusHandler(ground.queue, feed, settings.upload, access.links)
+    sign = SignHandler(ground.queue, access.signer, settings, doorman=access.doorman)
+    history = HistoryHandler(ground.queue, records, journal)
+    delivery = Delivery(ground.storage, settings.storage, hot=hosting.hot, hosting=settings.hosting)
+    hot = HotAnswers(hosting.heads, hosting.hot)
     images = ImageHandler(
-        parts.heads,
+        hosting.heads,
         delivery,
-        parts.doorman,
-        derive=parts.derive,
+        access.doorman,
+        derive=hosting.derive,
         presets=settings.presets if settings.derived.presets else {},
         presets_only=settings.recipes.presets_only,
         stand_in_s=settings.derived.stand_in_s,
     )
     recipes = RecipeHandler(settings)
-    archives = ArchiveHandler(parts.queue, parts.storage, parts.spool, settings)
+    archives = ArchiveHandler(ground.queue, ground.storage, ground.spool, settings)
     tus = TusHandler(
-        parts.tus, parts.intake, settings, quotas=parts.quotas, callbacks=parts.callbacks
-    )
-    removal = RemovalHandler(parts.queue, parts.feed, settings.upload, forget=parts.forget)
-    direct = DirectUploadHandler(
-        parts.presign,
-        parts.intake,
-        parts.feed,
+        incoming.tus,
+        incoming.intake,
         settings,
-        signer=parts.signer,
-        links=parts.links,
-        quotas=parts.quotas,
-        callbacks=parts.callbacks,
+        quotas=access.quotas,
+        callbacks=told.callbacks,
+    )
+    removal = RemovalHandler(ground.queue, feed, settings.upload, forget=hosting.forget)
+    direct = DirectUploadHandler(
+        incoming.presign,
+        incoming.intake,
+        feed,
+        settings,
+        signer=access.signer,
+        links=access.links,
+        quotas=access.quotas,
+        callbacks=told.callbacks,
     )
     process = ProcessHandler(
-        parts.intake,
-        parts.ordering,
-        parts.urls,
-        parts.feed,
+        incoming.intake,
+        incoming.ordering,
+        incoming.urls,
+        feed,
         settings,
-        idempotency=parts.idempotency,
-        links=parts.links,
-        callbacks=parts.callbacks,
+        idempotency=access.idempotency,
+        links=access.links,
+        callbacks=told.callbacks,
     )
     hooks = HookHandler(
-        parts.storage_events,
+        incoming.storage_events,
         settings.hooks,
         stall_timeout_s=settings.upload.stall_timeout_s,
     )
-    trace = TraceHandler(parts.queue, parts.notebook)
-    page = PageHandler(parts.storage)
-    webhooks = WebhookHandler(parts.outbox, settings.webhooks, parts.webhook_secrets)
-    networks = NetworkHandler(parts.speeds, concurrency=parts.networks_at_once)
-    offer = OfferHandler(settings, has_bucket=isinstance(parts.storage, BucketStorage))
-    app = web.Application(middlewares=[hot.middleware, tell_problems, parts.gate.middleware])
-    app[TRUSTED_PROXIES] = settings.server.trusted_proxies
-    app[TALLY] = parts.queue.tally
+    trace = TraceHandler(ground.queue, ground.notebook)
+    page = PageHandler(ground.storage)
+    webhooks = WebhookHandler(told.outbox, settings.webhooks, told.secrets)
+    networks = NetworkHandler(running.speeds, concurrency=running.networks_at_once)
+    offer = OfferHandler(settings, has_bucket=isinstance(ground.storage, BucketStorage))
+    app.middlewares.insert(0, hot.middleware)
     app.add_routes(
         [
-            web.post("/upload", upload.post, expect_handler=parts.gate.expecting(upload.expect)),
+            web.post("/upload", upload.post, expect_handler=access.gate.expecting(upload.expect)),
             web.post("/process", process.post),
             web.post("/uploads", direct.begin),
             web.put("/uploads/{id}", direct.put, expect_handler=direct.expect),
@@ -129,16 +180,13 @@ def application(parts: Parts) -> web.Application:
             web.get("/image/{id}/{variant}", images.get),
             web.post("/image/{id}/sign", sign.post),
             web.delete("/image/{id}", removal.delete_image),
-            web.get("/ws", parts.sockets.serve),
-            web.get("/events/{id}", parts.streams.serve, allow_head=False),
+            web.get("/ws", front.sockets.serve),
+            web.get("/events/{id}", front.streams.serve, allow_head=False),
             web.get("/schema/recipe", recipes.get_schema),
             web.get("/presets", recipes.get_presets),
             web.get("/ai", networks.get),
             web.get("/config", offer.get),
-            web.get("/openapi.json", OpenApiHandler().get),
-            web.get("/livez", parts.health.get_livez),
-            web.get("/readyz", parts.health.get_readyz),
-            web.get("/health", parts.health.get_health),
+            web.get("/openapi.json", OpenApiHandler(settings).get),
             web.get("/", page.get_page),
             web.get("/pipeline", page.get_pipeline),
             web.get("/control", page.get_control),
@@ -147,8 +195,7 @@ def application(parts: Parts) -> web.Application:
         ]
     )
     app.on_response_prepare.append(mark_response)
-    if parts.cors.is_on:
-        app.on_response_prepare.append(parts.cors.mark)
-    if parts.quotas.is_on:
-        app.on_response_prepare.append(parts.quotas.mark)
-    return app
+    if access.cors.is_on:
+        app.on_response_prepare.append(access.cors.mark)
+    if access.quotas.is_on:
+        app.on_response_prepare.append(access.quotas.mark)

@@ -16,8 +16,9 @@ import psutil
 from tests.processes import wait_until_gone
 
 PROJECT = Path(__file__).parents[1]
+PROGRAM = (sys.executable, "-m", "server")
 READY = "Safelight is ready at "
-READY_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 45.0
 STOP_TIMEOUT_S = 25.0
 END_TIMEOUT_S = 5.0  # workers and Valkey, after the server has ended
 LOG_TAIL_BYTES = 6000
@@ -67,7 +68,7 @@ class ServerProcess:
     def errors_logged(self) -> str:
         """What it logged as an error, and what came to stderr beside the log."""
         lines = self.log.read_text(errors="replace").splitlines()
-        told = [one for one in lines if '"level": "error"' in one or not one.startswith("{")]
+        told = [one for one in lines if '"level":"error"' in one or not one.startswith("{")]
         return "\n".join(told)[-LOG_TAIL_BYTES:]
 
     def close(self) -> None:
@@ -88,16 +89,25 @@ class ServerProcess:
 
 
 def start(
-    data_dir: Path, *, environment: Mapping[str, str] | None = None, arguments: tuple[str, ...] = ()
+    data_dir: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    arguments: tuple[str, ...] = (),
+    through: tuple[str, ...] = (),
+    within_s: float = READY_TIMEOUT_S,
+    program: tuple[str, ...] = PROGRAM,
 ) -> ServerProcess:
-    """Start it on a free port and wait until it says that it answers."""
+    """Start it on a free port and wait until it says that it answers.
+
+    through: a program that becomes it, e.g. in another network; program: what `safelight` is.
+    """
     log = data_dir.with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(data_dir)]
+    command = [*program, "serve", "--port", "0", "--data-dir", str(data_dir)]
     own = {name: value for name, value in os.environ.items() if not name.startswith("SAFELIGHT_")}
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [*command, *arguments],
+            [*through, *command, *arguments],
             cwd=PROJECT,
             env=own | dict(environment or {}),
             stdin=subprocess.DEVNULL,
@@ -107,7 +117,7 @@ def start(
         )
     server = ServerProcess(url="", data_dir=data_dir, log=log, process=process)
     try:
-        server.url = _ready_url(server)
+        server.url = _ready_url(server, within_s)
     except BaseException:
         server.kill()
         server.close()
@@ -121,9 +131,9 @@ def _is_gone(child: psutil.Process) -> bool:
     return not child.is_running() or wait_until_gone(child.pid, timeout_s=END_TIMEOUT_S)
 
 
-def _ready_url(server: ServerProcess) -> str:
+def _ready_url(server: ServerProcess, within_s: float) -> str:
     assert server.process.stdout is not None
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    deadline = time.monotonic() + within_s
     while (left_s := deadline - time.monotonic()) > 0:
         if not select.select([server.process.stdout], [], [], left_s)[0]:
             break
@@ -131,4 +141,4 @@ def _ready_url(server: ServerProcess) -> str:
         if line.startswith(READY):
             return line.removeprefix(READY).strip()
         assert line, f"the server ended before it was ready:\n{server.log_tail()}"
-    raise AssertionError(f"the server was not ready in {READY_TIMEOUT_S} s:\n{server.log_tail()}")
+    raise AssertionError(f"the server was not ready in {within_s} s:\n{server.log_tail()}")

@@ -19,6 +19,7 @@ LAYERS = (
     {"server.service"},
     {"server.routes"},
     {"server.app"},
+    {"server.wiring"},
     {"server.edge"},
     {"server.live", "server.intake", "server.ops"},
     {"server.jobs"},
@@ -32,6 +33,8 @@ MAY_USE_AIOHTTP = (
     # The HTTP client, which fetches pictures.
     *("server.intake.fetch.download", "server.intake.fetch.body"),
     *("server.intake.fetch.faults", "server.intake.fetch.session"),
+    # The client of the command line.
+    "server.cli.client.session",
 )
 NAMES = "server.jobs.names"
 

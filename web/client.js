@@ -32,7 +32,7 @@ export { Problem };
  * @property {string} jobId
  * @property {number} revision
  * @property {"queued" | "processing" | "completed" | "failed" | "cancelled" | "expired"} status
- * @property {"queued" | "fetching" | "decoding" | "processing" | "encoding" | "storing" | null} [stage]
+ * @property {"queued" | "fetching" | "decoding" | "processing" | "enhancing" | "upscaling" | "encoding" | "storing" | null} [stage]
  * @property {number} [progress] percent
  * @property {number | null} [queuePosition]
  * @property {number | null} [etaSeconds]

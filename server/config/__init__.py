@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, FilePath, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,7 +28,9 @@ from server.config.access import (
 )
 from server.config.deriving import DerivedSettings
 from server.config.hosting import HostingSettings
+from server.config.metrics import MetricsSettings
 from server.config.networks import AiSettings
+from server.config.observing import LoggingSettings, TracingSettings
 from server.config.recording import RecordSettings
 from server.config.sections import (
     ArchiveSettings,
@@ -49,10 +52,19 @@ from server.config.storing import HookSettings, PresignSettings, StorageSettings
 from server.config.webhooks import WebhookSettings
 
 ENVIRONMENT_PREFIX = "SAFELIGHT_"
+# Of the commands that ask a server; whoever has set them may start one, too.
+CLIENT_VARIABLES = ("SAFELIGHT_URL", "SAFELIGHT_KEY", "SAFELIGHT_KEY_FILE")
 
 
 class SettingsError(Exception):
-    """A setting is unknown or wrong; the message is one line that names it."""
+    """A setting is unknown or wrong; the message is one line that names it.
+
+    `lines` has those of all that are wrong, as far as they are known together.
+    """
+
+    def __init__(self, first: str, *more: str) -> None:
+        super().__init__(first)
+        self.lines = (first, *more)
 
 
 def _checked_recipe(value: object) -> Recipe:
@@ -97,6 +109,9 @@ class Settings(BaseSettings):
     webhooks: WebhookSettings = WebhookSettings()
     live: LiveSettings = LiveSettings()
     records: RecordSettings = RecordSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    logging: LoggingSettings = LoggingSettings()
+    tracing: TracingSettings = TracingSettings()
     recipes: RecipeSettings = RecipeSettings()
     derived: DerivedSettings = DerivedSettings()
     presets: dict[str, Annotated[Recipe, BeforeValidator(_checked_recipe)]] = {}
@@ -140,12 +155,12 @@ def load(config: Path | None, flags: dict[str, dict[str, Any]] | None = None) ->
     except SourceError as error:
         raise SettingsError(f"environment: {error}") from error
     except ValidationError as error:
-        raise SettingsError(_one_line(error)) from error
+        raise SettingsError(*map(_one_line, error.errors(include_url=False))) from error
 
 
 def _refuse_unknown_environment() -> None:
     for name in os.environ:
-        if not name.startswith(ENVIRONMENT_PREFIX):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in CLIENT_VARIABLES:
             continue
         section = name.removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower()
         if section not in Settings.model_fields:
@@ -153,11 +168,10 @@ def _refuse_unknown_environment() -> None:
             raise SettingsError(f"{name}: unknown section '{section}'; known are {known}")
 
 
-def _one_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
+def _one_line(fault: ErrorDetails) -> str:
+    path = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
         return f"{path}: unknown setting"
-    if first["type"] == "value_error":
-        return f"{path}: {first['ctx']['error']}" if path else str(first["ctx"]["error"])
-    return f"{path}: {first['msg'].lower()}, got {first['input']!r}"
+    if fault["type"] == "value_error":
+        return f"{path}: {fault['ctx']['error']}" if path else str(fault["ctx"]["error"])
+    return f"{path}: {fault['msg'].lower()}, got {fault['input']!r}"

@@ -19,14 +19,24 @@ class Section(BaseModel):
 
 
 class ServerSettings(Section):
+    role: Literal["all", "edge", "worker"] = "all"
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     data_dir: Path = Path("data")
     grace_s: float = Field(20.0, ge=0)
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
-    log_format: str = Field("auto", pattern="^(auto|json|console)$")
+    drain_delay_s: float = Field(0.0, ge=0)
     open: bool = False
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @property
+    def meets_clients(self) -> bool:
+        """Whether this node takes requests, fetches, and tells others."""
+        return self.role != "worker"
+
+    @property
+    def has_lanes(self) -> bool:
+        """Whether this node works on pictures."""
+        return self.role != "edge"
 
 
 class RedisSettings(Section):

@@ -10,6 +10,9 @@ class Arrival:
     original_key: where its own file lies; where the same bytes are held already, that goes.
     dedup: digest of the result that it shares; "": none.
     source: by which way it came in; "": its hash knows already, since it was fetched.
+    network_s: what networks should take for it, and network_turn_s how much later each job for
+    networks ahead of it lets it begin, if they are all like it.
+    request_id, trace: of the request that brought it (trail/context.py); "" likewise.
     """
 
     job_id: str
@@ -27,8 +30,12 @@ class Arrival:
     private: bool = False
     expires_in_s: int | None = None
     needs_network: bool = False
+    network_s: float = 0.0
+    network_turn_s: float = 0.0
     came: str = ""
     source: str = ""
+    request_id: str = ""
+    trace: str = ""
 
     def fields(self) -> list[str]:
         """The hash's fields, flat."""
@@ -36,8 +43,12 @@ class Arrival:
             "dedup": self.dedup,
             "private": "1" if self.private else "",
             "network": "1" if self.needs_network else "",
+            "network_ms": str(round(self.network_s * 1000)) if self.network_s else "",
+            "network_turn_ms": str(round(self.network_turn_s * 1000)) if self.network_s else "",
             "came": self.came,
             "source": self.source,
+            "request": self.request_id,
+            "trace": self.trace,
             "expires": str(self.expires_in_s * 1000) if self.expires_in_s is not None else "",
         }
         return [

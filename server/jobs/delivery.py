@@ -78,6 +78,11 @@ class Delivery:
     begun_ms: int | None
     why: str
     due_ms: int | None = None
+    request_id: str = ""
+    """Of the request that brought what it tells of, and its trace: see trail/context.py."""
+    trace: str = ""
+    turn: int | None = None
+    """Token of the attempt that led to it, where there was one and it is traced."""
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str], *, due_ms: float | None = None) -> "Delivery":
@@ -102,6 +107,9 @@ class Delivery:
             begun_ms=_maybe_int(fields.get("begun")),
             why=fields.get("why", ""),
             due_ms=None if due_ms is None else int(due_ms),
+            request_id=fields.get("request", ""),
+            trace=fields.get("trace", ""),
+            turn=_maybe_int(fields.get("turn")),
         )
 
 

@@ -15,9 +15,11 @@ import orjson
 
 from server.config.deriving import DerivedSettings
 from server.config.sections import QueueSettings
+from server.jobs import names
 from server.jobs.arrival import Arrival
 from server.jobs.job import Job, is_batch_id
 from server.jobs.queue import JobQueue
+from server.jobs.source import Source
 from server.jobs.trail.way import now_ms
 from server.refusals import Faulted, QueueFull, QuotaExceeded, TooManyDerived
 
@@ -107,7 +109,7 @@ class DerivedJobs:
             "original_key": arrival.original_key,
             "name": name,
             "id": arrival.job_id,
-            "class": "interactive",
+            "class": names.CLASSES[0],
             "fields": arrival.fields(),
             "most_unsettled": self._most_unsettled,
             "most": self._settings.max_per_image,
@@ -118,6 +120,8 @@ class DerivedJobs:
         )
         if word not in ("made", "there"):
             self._refuse(word, rest)
+        if word == "made":
+            self._queue.tally.ever.admitted.add(names.CLASSES[0], Source.DERIVED)
         return str(rest[0])
 
     async def refuse_if_full(self) -> None:

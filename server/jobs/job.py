@@ -140,6 +140,9 @@ class Job:
     asked_ms: float | None = None
     arrived_ms: int | None = None
     """When a fetched picture was let in."""
+    request_id: str = ""
+    """Of the request that brought it, and the trace it belongs to: see trail/context.py."""
+    trace: str = ""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Job":
@@ -175,7 +178,7 @@ class Job:
             stage=fields.get("stage") or None,
             progress=int(fields.get("progress", 0)),
             position=_maybe_int(fields.get("position")),
-            eta_ms=_maybe_int(fields.get("eta")),
+            eta_ms=_eta_ms(fields),
             error_code=fields.get("error_code") or None,
             error_detail=fields.get("error_detail") or None,
             variants=tuple(Variant(**one) for one in orjson.loads(fields.get("variants", "[]"))),
@@ -200,6 +203,8 @@ class Job:
             tries=tuple(tuple(one) for one in orjson.loads(fields.get("tries", "[]"))),
             asked_ms=float(fields["asked"]) if "asked" in fields else None,
             arrived_ms=_maybe_int(fields.get("arrived")),
+            request_id=fields.get("request", ""),
+            trace=fields.get("trace", ""),
         )
 
     @property
@@ -252,6 +257,18 @@ def iso(milliseconds: int | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _eta_ms(fields: dict[str, str]) -> int | None:
+    """Until it is done, while it waits: by the mean time of all jobs, and what networks add to it.
+
+    Jobs for networks have a line of their own, in which those ahead are believed to be like it.
+    """
+    eta_ms = _maybe_int(fields.get("eta"))
+    if eta_ms is None or "network_ms" not in fields:
+        return eta_ms
+    ahead = int(fields.get("position", 1)) - 1
+    return eta_ms + int(fields["network_ms"]) + ahead * int(fields["network_turn_ms"])
 
 
 def _maybe_int(text: str | None) -> int | None:

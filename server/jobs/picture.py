@@ -81,6 +81,7 @@ def job_details(job: Job, recipe: dict[str, Any], links: Links = PUBLIC) -> dict
         "attemptHistory": list(job.history),
         "quarantined": job.is_quarantined,
         "expiresIn": job.expires_in_s,
+        "requestId": job.request_id or None,
     }
 
 

@@ -151,7 +151,9 @@ class JobQueue:
             raise UploadTaken("Another request has taken this upload in.", retry_after_s=1)
         if not admitted:
             raise self.door.full(depth, waiting_bytes, wait_ms)
-        self.tally.arrived(sum(one.original_bytes for one in arrivals))
+        for one in arrivals:
+            self.tally.arrived(one.original_bytes, one.original_format)
+            self.tally.ever.admitted.add(queue_class, one.source)
         self.tally.reused(len(cached))
         return set(cached)
 
@@ -197,13 +199,11 @@ class JobQueue:
         )
         if answer != "settled":
             return False
-        self.tally.ended(
-            job,
-            state,
-            code=fields.get("error_code", ""),
-            bytes_out=_bytes_of(fields.get("variants", "[]")),
-            jobs=1 + int(followers[0]),
-        )
+        jobs = 1 + int(followers[0])
+        if jobs:  # none: this settle was sent twice, and the first has been counted
+            self.tally.ended(job, state, code=fields.get("error_code", ""), jobs=jobs)
+            for one in orjson.loads(fields.get("variants", "[]")):
+                self.tally.made(one["format"], int(one["bytes"]))
         return True
 
     async def requeue(
@@ -218,6 +218,8 @@ class JobQueue:
         answer = await self._scripts.requeue(
             args=[job.job_id, job.token, delay_ms, blame, reason, lane]
         )
+        if answer == "requeued":
+            self.tally.ever.given_back.add(blame)
         return bool(answer == "requeued")
 
     async def renew(
@@ -316,8 +318,3 @@ class JobQueue:
         ids = await self._redis.zrange(names.FAILED, 0, most - 1, desc=True)
         found = await self.look_all([str(one) for one in ids])
         return [job for job in found if isinstance(job, Job)]
-
-
-def _bytes_of(variants: str) -> int:
-    """Of all files that a job has made."""
-    return sum(int(one["bytes"]) for one in orjson.loads(variants))

@@ -9,6 +9,7 @@ from redis.commands.core import AsyncScript
 
 from server.jobs import names
 from server.jobs.job import MOVES
+from server.jobs.timing import TimedRedis
 
 _FOLDER = files("server.jobs") / "scripts"
 _SHARED = ("journal", "shared", "outbox", "lifetime", "same", "derived", "line", "door")
@@ -60,7 +61,10 @@ class Scripts:
         shared = "".join([names.lua_constants(), _lua_moves(), constants, *parts])
 
         def script(name: str, *, flags: str = _GOES_ON_WHEN_FULL) -> AsyncScript:
-            return redis.register_script(f"#!lua{flags}\n{shared}{_text(name)}")
+            made = redis.register_script(f"#!lua{flags}\n{shared}{_text(name)}")
+            if isinstance(redis, TimedRedis):
+                redis.times.name_script(made.sha, name)
+            return made
 
         self.admit = script("admit", flags=_REFUSED_WHEN_FULL)
         self.upload_open = script("upload_open", flags=_REFUSED_WHEN_FULL)

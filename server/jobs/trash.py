@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
 
+from server.counting import Counts
 from server.jobs import names
 from server.jobs.scripts import Scripts
 
@@ -41,6 +42,9 @@ class Trash:
     def __init__(self, redis: Redis, scripts: Scripts) -> None:
         self._redis = redis
         self._scripts = scripts
+        self.removed = Counts("what", known=("expired", "file", "orphan"))
+        """What this node has cleaned away: jobs and originals whose time has ended, files that
+        nobody held, orphans."""
 
     async def due(self, most: int) -> list[Discarded]:
         """What to delete from the storage now, the oldest first."""

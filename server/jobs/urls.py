@@ -110,13 +110,15 @@ class UrlQueue:
         JobQueue.admit.
         """
         alone = {} if batch_id else {"recipe": terms.recipe} | _asked()
+        queue_class = names.FETCH_CLASSES[batch_id is not None]
         request = {
-            "class": names.FETCH_CLASSES[batch_id is not None],
+            "class": queue_class,
             "client": terms.client,
             "batch": batch_id,
             "recipe": terms.recipe,
             "is_open": is_open,
             "shared": [*terms.fields(), *(part for pair in alone.items() for part in pair)],
+            "asked": _asked_by(),
             "jobs": [(one.job_id, one.fields()) for one in orders],
             "most_unsettled": self._queue.door.most_unsettled,
             "once": promise,
@@ -128,6 +130,9 @@ class UrlQueue:
         self._queue.door.heed(admitted, waiting, *(wait_ms or [0]), arriving=len(orders))
         if admitted == _CLOSED:
             raise AlreadyEnded("The batch was cancelled while its list was read.")
+        if admitted:
+            for one in orders:
+                self._queue.tally.ever.admitted.add(queue_class, one.source)
         return None if admitted else int(waiting)
 
     async def refuse_if_full(self) -> None:
@@ -185,7 +190,7 @@ class UrlQueue:
         )
         if state == _STALE:
             return None
-        self._queue.tally.arrived(arrival.original_bytes)
+        self._queue.tally.arrived(arrival.original_bytes, arrival.original_format)
         self._queue.tally.reused(int(state == JobState.COMPLETED))
         return JobState(state)
 
@@ -226,6 +231,13 @@ class UrlQueue:
             yield
         finally:
             self._reading.discard(batch_id)
+
+
+def _asked_by() -> list[str]:
+    """The request that orders, as fields of its jobs and their batch, flat."""
+    came = CAME.get()
+    ids = {} if came is None else {"request": came.request_id, "trace": came.trace}
+    return [part for name, value in ids.items() if value for part in (name, value)]
 
 
 def _asked() -> dict[str, str]:

@@ -13,6 +13,7 @@ from server.config.sections import LiveSettings
 from server.jobs.job import Batch
 from server.live.feed import Feed
 from server.live.mailbox import Event, Mailbox
+from server.live.sent import Sent
 from server.live.sockets import MayWatch
 from server.refusals import NotFound, Unavailable
 
@@ -37,6 +38,7 @@ class EventStreams:
         self._settings = settings
         self._may_watch = may_watch
         self._open: set[_Stream] = set()
+        self.sent = Sent()
         self._is_closing = False
 
     @property
@@ -51,7 +53,7 @@ class EventStreams:
                 f"At most {self._settings.max_streams} event streams may be open.",
                 retry_after_s=10,
             )
-        stream = _Stream(request, self._settings)
+        stream = _Stream(request, self._settings, self.sent)
         if self._is_closing:
             return await stream.send_away()
         self._open.add(stream)
@@ -101,8 +103,9 @@ class _Told:
 
 
 class _Stream:
-    def __init__(self, request: web.Request, settings: LiveSettings) -> None:
+    def __init__(self, request: web.Request, settings: LiveSettings, sent: Sent) -> None:
         self._request = request
+        self._sent = sent
         self._transport = request.transport  # the request forgets it when it is closed
         self._settings = settings
         self._response = web.StreamResponse(headers=_HEADERS)
@@ -140,6 +143,7 @@ class _Stream:
         while True:
             if told.is_news(event):
                 await self._send(frame(event))
+                self._sent.events += 1
                 told.note(event)
             if event.subject.is_settled:
                 return
@@ -172,6 +176,7 @@ class _Stream:
             log.debug("an event stream ends without a goodbye")
         if isinstance(error, TimeoutError):
             log.info("an event stream is not read and is cut off")
+            self._sent.cut_off += 1
         if self._transport is not None:
             self._transport.abort()  # merely closed, it would keep what is not read for ever
 

@@ -134,6 +134,7 @@ def _node(known: Known) -> dict[str, Any]:
     part = known.part
     return {
         "node": part.node,
+        "role": part.role,
         "isGone": known.is_gone,
         "lanes": [_lane(lane, is_gone=known.is_gone) for lane in part.lanes],
         "fetching": part.fetching,

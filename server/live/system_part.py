@@ -13,7 +13,7 @@ from server.jobs.running.lanes import Lanes
 from server.jobs.running.progress import ProgressBoard
 
 _SHORT = 8
-VERSION = 1
+VERSION = 2
 """Of a part as it is published: grows when its fields change, so that nodes of two versions pass
 each other's over."""
 
@@ -49,6 +49,7 @@ class NodePart:
     """
 
     node: str
+    role: str
     lanes: tuple[LanePart, ...]
     fetching: int
     rss_bytes: int
@@ -96,6 +97,7 @@ class Report:
     """
 
     node: str
+    role: str
     lanes: Lanes
     dispatcher: Dispatcher
     progress: ProgressBoard
@@ -112,6 +114,7 @@ class Report:
         recent = self.tally.recent()
         return NodePart(
             node=short(self.node),
+            role=self.role,
             lanes=lanes,
             fetching=self.fetching(),
             rss_bytes=self.own_rss() + sum(lane.rss_bytes or 0 for lane in lanes),

@@ -37,6 +37,7 @@ class Janitor:
         self._storage = storage
         self._settings = settings
         self._incoming = incoming
+        self._removed = queue.trash.removed
 
     async def run(self) -> None:
         """Clean for as long as the process lives."""
@@ -54,9 +55,11 @@ class Janitor:
         expired = 0
         while due := await self._queue.expire_due(_AT_ONCE):
             expired += due
+            self._removed.add("expired", amount=due)
         removed = 0
         while discarded := await self._queue.trash.due(_AT_ONCE):
-            removed += await self._delete(discarded)
+            removed += (deleted := await self._delete(discarded))
+            self._removed.add("file", amount=deleted)
         if expired or removed:
             log.info("cleaned up", expired=expired, removed=removed)
         return removed
@@ -73,6 +76,7 @@ class Janitor:
         )
         for orphan in orphans:
             await delete(self._storage, orphan.files)
+            self._removed.add("orphan")
         aborted = await self._storage.abort_half_puts(older_than_s=self._settings.orphan_grace_s)
         if aborted:
             log.warning("ended uploads to the bucket that nobody would", uploads=aborted)

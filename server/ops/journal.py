@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from server.config.recording import RecordSettings
+from server.counting import Counts
 from server.jobs import names
 from server.jobs.trail.notebook import Notebook
 from server.jobs.trail.way import now_ms
@@ -61,6 +62,8 @@ class Journal:
         """Entries that wait, as of a second ago."""
         self.is_written = True
         """Whether the last attempt to write them down succeeded."""
+        self.records = Counts("outcome", known=("written", "refused"))
+        """What became of entries that this node read; refused: the database will never take it."""
 
     @property
     def limit(self) -> int:
@@ -191,6 +194,7 @@ class Journal:
         rows = [row for entry_id, fields in entries if (row := _readable(entry_id, fields))]
         if rows:
             await self._write_rows(rows)
+            self.records.add("written", amount=len(rows))
             self._note(rows)
         self.is_written = True
         ids = [entry_id for entry_id, _ in entries]
@@ -216,6 +220,7 @@ class Journal:
             await self._records.write([row])
         except RecordsRefused as error:
             # Kept back, it would hold up all others for ever; the log has the whole of it.
+            self.records.add("refused")
             log.error("a record is refused by the database", error=str(error), record=row)
 
     async def _linger(self) -> None:

@@ -12,15 +12,6 @@ import sys
 import time
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h; kept across exec
-FROZEN = "--tether"  # a frozen program's first argument when it shall be this script
-
-
-def command() -> tuple[str, ...]:
-    """How to start this script; a frozen program has no interpreter and starts itself."""
-    if getattr(sys, "frozen", False):
-        return (sys.executable, FROZEN)
-    # -I -S: nothing of the environment or site-packages, 15 ms instead of 60
-    return (sys.executable, "-I", "-S", __file__)
 
 
 def die_with(parent: int) -> None:

@@ -6,6 +6,7 @@ Which program and which configuration: valkey_setup. How it ends with us even at
 import asyncio
 import contextlib
 import os
+import sys
 from asyncio.subprocess import DEVNULL, Process
 from pathlib import Path
 from types import TracebackType
@@ -101,7 +102,8 @@ class EmbeddedValkey:
     async def _spawn(self) -> Process:
         with (self._folder / LOG).open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *tether.command(),
+                # -I -S: nothing of the environment or site-packages, 15 ms instead of 60
+                *(sys.executable, "-I", "-S", tether.__file__),
                 *(str(os.getpid()), valkey_setup.LOCK, f"{LOCK_WAIT_S:g}"),
                 *(str(self._program), valkey_setup.CONFIG),
                 cwd=self._folder,

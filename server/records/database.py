@@ -8,7 +8,7 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-_FILE = "records.sqlite3"
+RECORDS_FILE = "records.sqlite3"
 _CONNECTIONS = 4  # one writes, the others answer questions
 _BUSY_MS = 10_000
 _CONNECT_S = 5.0  # also: to wait for one of ours that others use
@@ -36,7 +36,7 @@ def open_database(url: str, data_dir: Path, *, answer_s: float = _ANSWER_S) -> A
     answer_s: the longest that PostgreSQL may take for anything.
     """
     if not url:
-        return _sqlite(data_dir / _FILE)
+        return _sqlite(data_dir / RECORDS_FILE)
     parsed = _parsed(url)
     try:
         return _postgres(parsed, answer_s)

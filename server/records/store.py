@@ -50,6 +50,12 @@ class Records:
         self._engine = engine
         self._query_timeout_s = query_timeout_s
 
+    @property
+    def engine(self) -> str:
+        """The database and its version; without one before it was first reached."""
+        found = getattr(self._engine.dialect, "server_version_info", None) or ()
+        return f"{self._engine.dialect.name} {'.'.join(map(str, found))}".strip()
+
     async def prepare(self) -> None:
         """Make or change the tables. Raises RecordsUnfit, or RecordsAway."""
         with _translated():

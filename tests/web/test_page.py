@@ -144,6 +144,8 @@ async def test_progress_is_told_by_stage_and_percent_and_never_goes_back(
 
     feed.tell(job_id, 1, stage="queued", progress=0, queuePosition=3, etaSeconds=3.2)
     await expect(stage).to_have_text("Queued, number 3, about 4 s")
+    feed.tell(job_id, 2, stage="upscaling", progress=30)
+    await expect(stage).to_have_text("Upscaling")
     feed.tell(job_id, 4, stage="encoding", progress=63)
     await expect(stage).to_have_text("Encoding")
     await expect(page.locator(".card-percent")).to_have_text("63%")

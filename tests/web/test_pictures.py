@@ -99,7 +99,8 @@ async def test_networks_say_before_how_long_they_take_and_are_stopped_by_cancel(
     )
     await choose(page, photos)
 
-    left = re.compile(r"^Neural network, about \d+ s left$")  # one at a time: the other waits
+    # One at a time: the other waits.
+    left = re.compile(r"^Upscaling by a neural network, about \d+ s left$")
     await expect(page.locator(".card-stage", has_text=left)).to_have_count(1)
     await page.get_by_role("button", name="Cancel morning.jpg").click()
     await page.get_by_role("button", name="Cancel evening.jpg").click()

@@ -20,7 +20,8 @@ export function stageOf(picture, now, networkSeconds = null) {
   }
   if (phase === "uploading" && picture.url) return text("stage.asking");
   if (phase !== "developing") return text(PHASE_TEXTS[phase]);
-  if (job?.stage && networkSeconds && NETWORK_STAGES.includes(job.stage)) return networked(job, networkSeconds);
+  const atWork = job?.stage && NETWORK_TEXTS[job.stage];
+  if (atWork && networkSeconds) return text(atWork, { eta: leftOf(job, networkSeconds) });
   if (job?.stage && job.stage !== "queued") return text(STAGE_TEXTS[job.stage]);
   return queued(job);
 }
@@ -35,21 +36,23 @@ const PHASE_TEXTS = {
   failed: "stage.failed",
 };
 
-/** A worker decodes as the network asks for more. */
-const NETWORK_STAGES = ["decoding", "processing"];
+/** Of stages that a network works in, for which it is known how long. @type {Record<string, import("../texts.js").TextKey>} */
+const NETWORK_TEXTS = { enhancing: "stage.enhancingLeft", upscaling: "stage.upscalingLeft" };
 
-/** @type {Record<"fetching" | "decoding" | "processing" | "encoding" | "storing", import("../texts.js").TextKey>} */
+/** @type {Record<"fetching" | "decoding" | "processing" | "enhancing" | "upscaling" | "encoding" | "storing", import("../texts.js").TextKey>} */
 const STAGE_TEXTS = {
   fetching: "stage.fetching",
   decoding: "stage.decoding",
   processing: "stage.processing",
+  enhancing: "stage.enhancing",
+  upscaling: "stage.upscaling",
   encoding: "stage.encoding",
   storing: "stage.storing",
 };
 
 /** Networks take their time: how much of it is left. @param {NonNullable<Picture["job"]>} job @param {number} seconds */
-function networked({ progress = 0 }, seconds) {
-  return text("stage.network", { eta: formatSeconds(seconds * (1 - progress / 100)) });
+function leftOf({ progress = 0 }, seconds) {
+  return formatSeconds(seconds * (1 - progress / 100));
 }
 
 /** @param {Picture["job"]} job */

@@ -37,6 +37,8 @@ const STATES = /** @type {const} */ ({
 const STAGES = /** @type {const} */ ({
   decoding: "stage.decoding",
   processing: "stage.processing",
+  enhancing: "stage.enhancing",
+  upscaling: "stage.upscaling",
   encoding: "stage.encoding",
   storing: "stage.storing",
 });
@@ -60,7 +62,8 @@ export class LaneBoard extends HTMLElement {
 function fillNode(element, node) {
   write(element, ".node-name", node.node);
   mark(element, "data-gone", node.isGone ? "" : null);
-  const facts = [text("lanes.memory", { bytes: formatBytes(node.rssBytes) })];
+  const facts = node.role === "all" ? [] : [node.role];
+  facts.push(text("lanes.memory", { bytes: formatBytes(node.rssBytes) }));
   if (node.fetching) facts.push(text("lanes.fetching", { count: node.fetching }));
   write(element, ".node-facts", node.isGone ? text("lanes.silent") : facts.join(" · "));
   /** @type {import("./bound-bar.js").BoundBar} */ (part(element, ".node-budget")).bound = {

@@ -38,6 +38,8 @@ const PART_AT = Object.freeze({
   fetching: "api",
   decoding: "workers",
   processing: "workers",
+  enhancing: "workers",
+  upscaling: "workers",
   encoding: "workers",
   storing: "storage",
 });

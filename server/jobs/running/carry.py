@@ -42,7 +42,9 @@ from server.jobs.job import Job, JobState
 from server.jobs.queue import JobQueue
 from server.jobs.running.progress import ProgressBoard
 from server.jobs.running.speeds import Speeds
+from server.jobs.trail.behalf import ids_of, on_behalf_of
 from server.jobs.trail.notebook import Notebook
+from server.jobs.trail.spans import Tracer
 from server.jobs.trail.way import Turn, Working, now_ms
 from server.refusals import is_fault_of_picture
 from server.storage.spool import Spool
@@ -80,7 +82,9 @@ class Carrier:
         assets: Mapping[str, str],
         public_images: bool = True,
         notebook: Notebook | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self._queue = queue
         self._public_images = public_images
         self._spool = spool
@@ -104,7 +108,7 @@ class Carrier:
             tasks: dict[str, Task] = {}
             for job in jobs:
                 with _left_to_its_lease(job):
-                    opening = self._spool.workdir(job.job_id, job.token)
+                    opening = self._spool.workplace(job.job_id, job.token)
                     workdir = await stack.enter_async_context(opening)
                     task = await self._prepared(job, workdir, threads)
                     if task is not None:
@@ -174,6 +178,7 @@ class Carrier:
             deadline_s=self._speeds.deadline_s(job, recipe),
             threads=threads,
             assets={**self._assets, **await self._watermark(job, recipe, workdir)},
+            log_ids=ids_of(job.job_id, job.request_id, job.trace),
         )
 
     async def _watermark(self, job: Job, recipe: Recipe, workdir: Path) -> dict[str, str]:
@@ -216,17 +221,25 @@ class Carrier:
             fields["engines"] = orjson.dumps(by_step).decode()
         if outcome.look is not None:
             fields["look"] = orjson.dumps(outcome.look).decode()
-        fields["work"] = Working.of(turn, outcome.began_s, outcome.laps, stored_ms).text()
-        await self._settle(job, JobState.COMPLETED, fields)
+        work = Working.of(turn, outcome.began_s, outcome.laps, stored_ms)
+        fields["work"] = work.text()
+        if await self._settle(job, JobState.COMPLETED, fields):
+            since_ms = job.arrived_ms or job.created_ms
+            self._queue.tally.ever.worked(work, since_ms, now_ms())
+        if self._tracer is not None:
+            self._tracer.attempted(job, turn, work, "")
 
     async def _fail(self, job: Job, fault: Fault, outcome: Outcome, turn: Turn) -> None:
         """No other attempt would end better; a picture that is itself at fault is not kept."""
         fields = {"error_code": fault.code, "error_detail": fault.detail}
         fields["timings"] = orjson.dumps(outcome.timings_ms).decode()
-        fields["work"] = Working.of(turn, outcome.began_s, outcome.laps, turn.answered_ms).text()
+        work = Working.of(turn, outcome.began_s, outcome.laps, turn.answered_ms)
+        fields["work"] = work.text()
         state = JobState.CANCELLED if fault.code == "cancelled" else JobState.FAILED
         at_fault = is_fault_of_picture(fault.code)
         settled = await self._settle(job, state, fields, at_fault=at_fault)
+        if self._tracer is not None:
+            self._tracer.attempted(job, turn, work, fault.code)
         if not settled and state is JobState.CANCELLED:
             # Nobody asked: an earlier attempt of it was stopped because its lease was lost.
             await self._give_back(job, blame="none", reason="it was stopped unasked")
@@ -262,6 +275,7 @@ class Carrier:
                 work = Working.of(turn, turn.handed_ms / 1000, died, turn.answered_ms)
                 fields["work"] = work.text()
             await self._settle(job, JobState.FAILED, fields, quarantine=True)
+            self._trace_death(job, turn, exhausted.code)
             return
         failures = {"attempt": job.attempts - 1, _STORAGE_FAILED: job.losses}
         before = failures.get(reason if reason == _STORAGE_FAILED else blame)
@@ -278,6 +292,11 @@ class Carrier:
                 job, delay_s=delay_s, blame=blame, reason=reason, lane=turn.lane if turn else ""
             )
         )
+        self._trace_death(job, turn, reason)
+
+    def _trace_death(self, job: Job, turn: Turn | None, reason: str) -> None:
+        if self._tracer is not None and turn is not None:
+            self._tracer.attempted(job, turn, None, reason)
 
     async def _settle(
         self,
@@ -298,6 +317,7 @@ class Carrier:
             to=state.value,
             attempt=job.attempts,
             error=fields.get("error_code"),
+            taken_ms=round(now_ms() - job.created_ms),
         )
         return settled
 
@@ -305,10 +325,11 @@ class Carrier:
 @contextmanager
 def _left_to_its_lease(job: Job) -> Iterator[None]:
     """Redis refuses for good what shall become of a job: say so and let go; its lease runs out."""
-    try:
-        yield
-    except ResponseError as error:
-        log.error("Redis refuses a move", job_id=job.job_id, token=job.token, error=str(error))
+    with on_behalf_of(job):
+        try:
+            yield
+        except ResponseError as error:
+            log.error("Redis refuses a move", job_id=job.job_id, token=job.token, error=str(error))
 
 
 def _key(job: Job, output: Output) -> str:

@@ -6,6 +6,7 @@ conditions lie far apart, so that the number does not flutter.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -40,6 +41,8 @@ class Lanes:
         self._busy: dict[Lane, int] = {}
         self._long: set[Lane] = set()  # busy for as long as a network takes
         self._numbers = iter(range(1_000_000_000))
+        self._restarts: Counter[str] = Counter()
+        self._tasks_done = 0
         self.changed = asyncio.Event()
         """Set when a lane has come; whoever waits clears it."""
 
@@ -52,6 +55,16 @@ class Lanes:
     def most(self) -> int:
         """How many there may be."""
         return self._most
+
+    @property
+    def restarts(self) -> Counter[str]:
+        """How often a child was replaced, by reason; of all lanes there ever were."""
+        return sum((lane.restarts for lane in self._busy), self._restarts)
+
+    @property
+    def tasks_done(self) -> int:
+        """How many tasks all of them have done."""
+        return self._tasks_done + sum(lane.tasks_done for lane in self._busy)
 
     def held_by(self, lane: Lane) -> int:
         """How many groups of jobs a lane has in hand."""
@@ -109,5 +122,7 @@ class Lanes:
 
     async def _shrink(self, lane: Lane) -> None:
         del self._busy[lane], self._idle_since[lane]
+        self._restarts += lane.restarts
+        self._tasks_done += lane.tasks_done
         await lane.close()
         log.info("a lane less", lane=lane.name, lanes=len(self._busy))
