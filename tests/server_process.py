@@ -18,6 +18,7 @@ from tests.processes import wait_until_gone
 PROJECT = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-m", "server")
 READY = "Safelight is ready at "
+ERROR = '"level":"error"'
 READY_TIMEOUT_S = 45.0
 STOP_TIMEOUT_S = 25.0
 END_TIMEOUT_S = 5.0  # workers and Valkey, after the server has ended
@@ -67,8 +68,8 @@ class ServerProcess:
 
     def errors_logged(self) -> str:
         """What it logged as an error, and what came to stderr beside the log."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        told = [one for one in lines if '"level":"error"' in one or not one.startswith("{")]
+        lines = self.log.read_text(errors="replace").split("\n")
+        told = [one for one in lines if one and (ERROR in one or not one.startswith("{"))]
         return "\n".join(told)[-LOG_TAIL_BYTES:]
 
     def close(self) -> None:

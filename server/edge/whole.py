@@ -4,9 +4,13 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+_EXACT = 2**53  # from here on a float is not one whole number but several
+
 
 def _as_whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    return value
 
 
 WholeNumber = Annotated[int, BeforeValidator(_as_whole)]

@@ -39,7 +39,8 @@ class Door:
         self._redis = redis
         self._last = Load(0, 0, 0.0)
         self._last_until = 0.0
-        self._let_in = 0  # since then
+        self._let_in = 0
+        """Requests and jobs since then, rather too many: no look is trusted for too long."""
 
     async def refuse_if_full(self) -> None:
         """Say QueueFull before a body is read when it can be known."""
@@ -79,6 +80,7 @@ class Door:
 
     def heed(self, verdict: int, unsettled: int, wait_ms: float, *, arriving: int) -> None:
         """Raises what door.lua has found against an admission."""
+        self._let_in += arriving
         if verdict == -1:
             raise IdempotencyBusy("The same request was admitted just now.", retry_after_s=1)
         if verdict != -2:

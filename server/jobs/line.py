@@ -20,9 +20,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 _SHARED = frozenset({"EVALSHA", "HMGET", "HGETALL", "PUBLISH", "XLEN"})
 _PLAIN_OPTIONS = {"keys"}  # for caches that are off here
 
-_Question = tuple[asyncio.Future[Any], float]
-"""Where its answer goes, and by when it must be there."""
-
 
 class Line:
     """The connection; it is opened by the first question, and again by the first after a loss."""
@@ -31,7 +28,9 @@ class Line:
         self._pool = pool
         self._timeout_s = float(pool.connection_kwargs["socket_timeout"])
         self._connection: AbstractConnection | None = None
-        self._asked: deque[_Question] = deque()
+        self._asked: deque[asyncio.Future[Any]] = deque()
+        self._moved_s = 0.0
+        """When the last answer came, or the first question after all were answered was asked."""
         self._unsent: list[bytes] = []
         self._opening: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -46,7 +45,9 @@ class Line:
             await self._open()
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
-        self._asked.append((answer, loop.time() + self._timeout_s))
+        if not self._asked:
+            self._moved_s = loop.time()
+        self._asked.append(answer)
         if not self._unsent:
             loop.call_soon(self._send)
         self._unsent.append(pack_command(args))
@@ -106,12 +107,15 @@ class Line:
             loss = RedisConnectionError(f"The connection was closed: {error}.")
         finally:
             self._fail(loss)
-            await self._connection.disconnect(nowait=True)
-            self._fail(loss)  # what was asked meanwhile
-            self._reading = None
+            try:
+                await self._connection.disconnect(nowait=True)
+            finally:  # also when that fails: the next question opens it again
+                self._fail(loss)  # what was asked meanwhile
+                self._reading = None
 
     def _answer(self, answer: Any) -> None:
-        future, _ = self._asked.popleft()
+        future = self._asked.popleft()
+        self._moved_s = future.get_loop().time()
         if future.done():  # nobody waits for it any more
             return
         if isinstance(answer, ResponseError):
@@ -120,15 +124,16 @@ class Line:
             future.set_result(answer)
 
     def _look_at_the_clock(self) -> None:
-        """One timer for all: the first question that is not answered in time ends the connection.
+        """One timer for all: when nothing is answered for the whole time, the connection ends.
 
-        The answer would come at any time later, and then belong to it.
+        The answers would come at any time later, and then belong to their questions. A burst of
+        questions that takes longer than that is no silence: the last one waits for the others.
         """
         self._clock = None
         if not self._asked:
             return
         loop = asyncio.get_running_loop()
-        due = self._asked[0][1]
+        due = self._moved_s + self._timeout_s
         if due > loop.time():
             self._clock = loop.call_at(due, self._look_at_the_clock)
             return
@@ -138,7 +143,7 @@ class Line:
 
     def _fail(self, error: RedisError) -> None:
         asked, self._asked, self._unsent = self._asked, deque(), []
-        for future, _ in asked:
+        for future in asked:
             if not future.done():
                 future.set_exception(error)
 

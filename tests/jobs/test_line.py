@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -70,6 +72,40 @@ async def test_a_connection_that_was_closed_is_opened_again(client: Redis) -> No
 
     assert await asyncio.gather(*others) == [[str(number)] for number in range(50)]
     assert await field(client, 2) == ["2"]
+
+
+async def test_a_burst_that_takes_longer_than_the_patience_is_no_silence(
+    client: Redis, valkey_url: str, tmp_path: Path
+) -> None:
+    passing: list[asyncio.Task[None]] = []
+
+    async def ask(asking: asyncio.StreamReader, redis: asyncio.StreamWriter) -> None:
+        while asked := await asking.read(65536):
+            redis.write(asked)
+        redis.close()
+        await redis.wait_closed()
+
+    async def pass_on(asking: asyncio.StreamReader, answering: asyncio.StreamWriter) -> None:
+        """Answers go on a few bytes at a time: forty of them take two seconds."""
+        answers, redis = await asyncio.open_unix_connection(urlsplit(valkey_url).path)
+        asks = asyncio.create_task(ask(asking, redis))
+        while answer := await answers.read(12):
+            answering.write(answer)
+            await asyncio.sleep(0.05)
+        await asks
+        answering.close()
+        await answering.wait_closed()
+
+    def begin(asking: asyncio.StreamReader, answering: asyncio.StreamWriter) -> None:
+        passing.append(asyncio.create_task(pass_on(asking, answering)))
+
+    path = tmp_path / "slow.sock"
+    async with await asyncio.start_unix_server(begin, path):
+        async with command_client(f"unix://{path}", timeout_s=1) as impatient:
+            found = await asyncio.gather(*(field(impatient, number) for number in range(40)))
+        await asyncio.gather(*passing)
+
+    assert found == [[str(number)] for number in range(40)]
 
 
 async def test_a_redis_that_hangs_is_waited_for_no_longer_than_it_may_and_nothing_is_mixed_up(

@@ -68,7 +68,7 @@ def shown_when_it_fails(request: pytest.FixtureRequest) -> None:
 
 def lines_of(server: ServerProcess) -> list[dict[str, Any]]:
     """Every line; one that is no JSON object fails."""
-    return [json.loads(line) for line in server.log.read_text().splitlines()]
+    return [json.loads(line) for line in server.log.read_text().strip().split("\n")]
 
 
 def about(server: ServerProcess, request_id: str) -> list[dict[str, Any]]:

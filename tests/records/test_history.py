@@ -252,7 +252,7 @@ async def test_a_server_refuses_tables_of_a_newer_one_with_one_line(tmp_path: Pa
     connection.close()
     command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(data_dir)]
     ended = await asyncio.to_thread(
-        subprocess.run, command, cwd=PROJECT, capture_output=True, text=True, timeout=20
+        subprocess.run, command, cwd=PROJECT, capture_output=True, text=True, timeout=45
     )
 
     assert ended.returncode == 1
