@@ -16,9 +16,10 @@ import socket
 import sys
 import time
 
-GIVE_UP_S = 60.0
+GIVE_UP_S = 90.0
 HANDSHAKE_TIMEOUT_S = 10.0
 COMPLETED = b'"completed"'
+REFUSED = b'"type":"error"'
 READ_BYTES = 65536
 
 
@@ -40,6 +41,8 @@ class Sockets:
         deadline = time.monotonic() + GIVE_UP_S
         while left:
             for number, text in self._read(deadline):
+                if REFUSED in text:
+                    raise ConnectionError(f"a subscription was refused: {text[-300:]!r}")
                 before = len(heard[number])
                 heard[number].update(job for job in self._jobs if job in text)
                 self._note(number, text)
