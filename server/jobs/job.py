@@ -2,17 +2,27 @@
 
 import secrets
 from base64 import b32encode
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import orjson
+import structlog
 
 from pool import Look
 from server.jobs.source import Source
 
+log = structlog.get_logger(__name__)
+
 BATCH_PREFIX = "batch-"
+_SHOWN = 60  # characters of what cannot be read: the id is among the first
+
+
+class Unreadable(ValueError):
+    """Redis holds or told something that is no job or batch, or one of another version."""
 
 
 class JobState(StrEnum):
@@ -146,8 +156,12 @@ class Job:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Job":
-        """Read what the scripts tell: the hash as a flat JSON object of strings."""
-        return cls.from_fields(orjson.loads(text))
+        """Read what the scripts tell: the hash as a flat JSON object of strings.
+
+        Raises Unreadable.
+        """
+        with _read_strictly(text):
+            return cls.from_fields(orjson.loads(text))
 
     @classmethod
     def from_fields(cls, fields: dict[str, str]) -> "Job":
@@ -228,17 +242,18 @@ class Batch:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Batch":
-        """Read what the scripts tell of a batch."""
-        fields: dict[str, Any] = orjson.loads(text)
-        return cls(
-            batch_id=fields["id"],
-            revision=int(fields["revision"]),
-            total=int(fields["total"]),
-            counts={state.value: int(fields.get(state.value, 0)) for state in JobState},
-            created_ms=int(fields["created"]),
-            is_open="open" in fields,
-            client=fields.get("client", ""),
-        )
+        """Read what the scripts tell of a batch. Raises Unreadable."""
+        with _read_strictly(text):
+            fields: dict[str, Any] = orjson.loads(text)
+            return cls(
+                batch_id=fields["id"],
+                revision=int(fields["revision"]),
+                total=int(fields["total"]),
+                counts={state.value: int(fields.get(state.value, 0)) for state in JobState},
+                created_ms=int(fields["created"]),
+                is_open="open" in fields,
+                client=fields.get("client", ""),
+            )
 
     @property
     def settled(self) -> int:
@@ -249,6 +264,26 @@ class Batch:
     def is_settled(self) -> bool:
         """Whether all of its jobs have ended, and no more can come."""
         return not self.is_open and self.settled >= self.total
+
+
+def readable(texts: Iterable[str]) -> list[Job]:
+    """The jobs that a script told of, without those that nobody can read: the others go on."""
+    found = []
+    for text in texts:
+        try:
+            found.append(Job.from_json(text))
+        except Unreadable as error:
+            log.error("a job is left out", error=str(error))
+    return found
+
+
+@contextmanager
+def _read_strictly(text: str | bytes) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        shown = text[:_SHOWN] if isinstance(text, str) else text[:_SHOWN].decode(errors="replace")
+        raise Unreadable(f"{type(error).__name__}: {error}, in {shown!r}") from error
 
 
 def iso(milliseconds: int | None) -> str | None:

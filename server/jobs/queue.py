@@ -19,7 +19,7 @@ from server.jobs import names
 from server.jobs.arrival import Arrival
 from server.jobs.counts.tally import Tally
 from server.jobs.door import Door
-from server.jobs.job import Batch, Job, JobState, is_batch_id
+from server.jobs.job import Batch, Job, JobState, Unreadable, is_batch_id, readable
 from server.jobs.once import Promise
 from server.jobs.outbox import OutboxRules
 from server.jobs.scripts import Scripts
@@ -171,7 +171,7 @@ class JobQueue:
                 *(self._settings.bulk_share, self._settings.max_group, networks),
             ]
         )
-        return [[Job.from_json(text) for text in texts] for texts in groups]
+        return [jobs for texts in groups if (jobs := readable(texts))]
 
     async def report(self, reports: Sequence[tuple[str, int, str, int]]) -> None:
         """Publish how far jobs are: (job id, token, stage, percent) each."""
@@ -235,8 +235,7 @@ class JobQueue:
     async def reclaim(self, *, own: bool) -> list[Job]:
         """Lease again what nobody renews any more, or (own) what this node held when it died."""
         idle = "own" if own else int(self._settings.lease_s * 1000)
-        texts = await self._scripts.reclaim(args=[self._node, idle])
-        return [Job.from_json(text) for text in texts]
+        return readable(await self._scripts.reclaim(args=[self._node, idle]))
 
     async def cancel(self, job_id: str) -> JobState | None:
         """Stop a job. The state it is in now, `processing` while its node stops it."""
@@ -283,16 +282,9 @@ class JobQueue:
         return (await self.look_all([some_id]))[0]
 
     async def look_all(self, some_ids: Sequence[str]) -> list[Job | Batch | None]:
-        """Jobs and batches as they stand, in the order asked for."""
+        """Jobs and batches as they stand, in the order asked for; None: unknown, or unreadable."""
         texts = await self._scripts.look(args=list(some_ids)) if some_ids else []
-        return [
-            None
-            if text is None
-            else Batch.from_json(text)
-            if is_batch_id(one)
-            else Job.from_json(text)
-            for one, text in zip(some_ids, texts, strict=True)
-        ]
+        return [_seen(one, text) for one, text in zip(some_ids, texts, strict=True)]
 
     async def jobs_of(self, batch_id: str, *, first: int = 0, most: int = 0) -> list[Job]:
         """A batch's jobs in the client's order; those that are gone are left out.
@@ -318,3 +310,13 @@ class JobQueue:
         ids = await self._redis.zrange(names.FAILED, 0, most - 1, desc=True)
         found = await self.look_all([str(one) for one in ids])
         return [job for job in found if isinstance(job, Job)]
+
+
+def _seen(some_id: str, text: str | None) -> Job | Batch | None:
+    if text is None:
+        return None
+    try:
+        return Batch.from_json(text) if is_batch_id(some_id) else Job.from_json(text)
+    except Unreadable as error:
+        log.error("what stands in Redis cannot be read", job_id=some_id, error=str(error))
+        return None

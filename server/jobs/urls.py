@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from server.config.sections import FetchSettings, QueueSettings
 from server.jobs import names
 from server.jobs.arrival import Arrival
-from server.jobs.job import Job, JobState
+from server.jobs.job import Job, JobState, readable
 from server.jobs.once import Promise
 from server.jobs.queue import JobQueue
 from server.jobs.source import Source
@@ -167,7 +167,7 @@ class UrlQueue:
                 *(self._settings.max_ahead, self._lanes.bulk_share),
             ]
         )
-        return [Job.from_json(text) for text in texts]
+        return readable(texts)
 
     async def bring(self, job: Job, arrival: Arrival, found: Remembered | None) -> JobState | None:
         """A job's picture lies in the storage under the arrival's key: on to the lanes with it.

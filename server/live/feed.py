@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from server.config.sections import LiveSettings
 from server.jobs import names
-from server.jobs.job import Batch, Job, JobState, is_batch_id
+from server.jobs.job import Batch, Job, JobState, Unreadable, is_batch_id
 from server.jobs.links import PUBLIC, Links
 from server.jobs.queue import JobQueue
 from server.jobs.trail.notebook import Notebook
@@ -197,8 +197,16 @@ class Feed:
             return
         watched_id = names.watched_id(channel)
         if watched_id in self._watchers:
-            read = Batch.from_json if is_batch_id(watched_id) else Job.from_json
-            self._hand_out(read(message["data"]))
+            self._hear(watched_id, message["data"])
+
+    def _hear(self, watched_id: str, text: str) -> None:
+        """An event that cannot be read costs itself alone: the next one tells all again."""
+        try:
+            subject = Batch.from_json(text) if is_batch_id(watched_id) else Job.from_json(text)
+        except Unreadable as error:
+            log.error("an event cannot be read", job_id=watched_id, error=str(error))
+            return
+        self._hand_out(subject)
 
     async def _note_connection(self) -> None:
         """Redis has all that was asked for, so what is read from now on misses no event.
