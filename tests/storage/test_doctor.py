@@ -1,6 +1,5 @@
 """`safelight doctor` on buckets: one that works, and the ways in which one is set up wrongly."""
 
-import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ async def test_a_bucket_that_works_is_written_read_and_left_as_it_was(
 
     assert [one.state for one in findings] == [State.GOOD, State.GOOD]
     assert "was written, read and deleted" in findings[0].says
-    assert re.search("clock and ours differ by [0-3] s", findings[1].says)
+    assert "clock and ours differ by 0 s" in findings[1].says
     assert list((tmp_path / "own").iterdir()) == []
 
 

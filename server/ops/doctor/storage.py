@@ -59,7 +59,7 @@ async def check(here: Surroundings) -> AsyncIterator[Finding]:
     key = f"{_FOLDER}/{secrets.token_hex(8)}"
     try:
         storage = await asyncio.to_thread(open_storage, settings, here.data_dir)
-        modified_ms = await _round(storage, key, here)
+        off_s = await _round(storage, key, here)
     except StorageFailed as error:
         whole = str(error.__cause__ or error)  # what the bucket says stands in its later lines
         yield wrong(f"{place}: {_in_short(str(error), whole)}", advice(whole))
@@ -72,18 +72,23 @@ async def check(here: Surroundings) -> AsyncIterator[Finding]:
             (here.data_dir / _FOLDER).rmdir()
     yield good(f"{place} ({storage.kind}): an object was written, read and deleted")
     if settings.url:
-        yield _clock(modified_ms)
+        yield _clock(off_s)
 
 
-async def _round(storage: Storage, key: str, here: Surroundings) -> int:
-    """Put, look at, read and delete; returns when the storage says that it was written, in ms."""
+async def _round(storage: Storage, key: str, here: Surroundings) -> float:
+    """Put, look at, read and delete; returns by how many seconds the storage's clock is off.
+
+    It tells in whole seconds when something was written, which was between two looks at ours.
+    """
     content = secrets.token_bytes(1024)
     # On the disk it is linked, so it must lie on the same file system.
     folder = here.data_dir if storage.kind == "disk" else here.folder
     path = folder / f".doctor-{os.getpid()}-storage"
     try:
         await asyncio.to_thread(_write, path, content)
+        began_s = time.time()
         await storage.put(key, path)
+        ended_s = time.time()
         try:
             found = await storage.head(key)
             read = b"".join([piece async for piece in storage.read(key)])
@@ -93,7 +98,8 @@ async def _round(storage: Storage, key: str, here: Surroundings) -> int:
         path.unlink(missing_ok=True)
     if found is None or read != content:
         raise StorageFailed("what was read is not what was written")
-    return found.modified_ms
+    written_s = found.modified_ms / 1000
+    return max(0.0, began_s - 1 - written_s, written_s - ended_s)
 
 
 def _in_short(first: str, whole: str) -> str:
@@ -111,8 +117,7 @@ def advice(text: str) -> str:
     return "is storage.url right, with endpoint, region and path_style?"
 
 
-def _clock(modified_ms: int) -> Finding:
-    off_s = abs(modified_ms / 1000 - time.time())
+def _clock(off_s: float) -> Finding:
     says = f"its clock and ours differ by {off_s:.0f} s"
     if off_s > _CLOCK_WRONG_S:
         return wrong(says, "run an NTP client: buckets refuse requests that are 15 minutes off")
