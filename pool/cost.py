@@ -29,6 +29,7 @@ _WORKER_BYTES = 48 * _MIB
 # As pool/open.py and pool/develop.py decide; tests/pool/test_cost.py compares them.
 LEFT_TO_RESAMPLER, LEFT_AFTER_CROP = 1.5, 2.0
 MOST_HELD_BYTES = 256 * _MIB
+MOST_THINNED_BYTES = 32 * _MIB  # and a byte a pixel, of a progressive JPEG without all its scans
 TURNED_OVER = range(3, 9)
 
 # Lines on their way from decoder to encoder: 48 and 100 MP JPEG to JPEG 720 and 760. A strong
@@ -129,7 +130,7 @@ def _decoder_bytes(decoded: _Decoded) -> float:
         case "jpeg" if header.progressive:
             # The header does not tell half the width (4:2:2) from half of both: the dearer case.
             planes = header.bands - 1 if header.has_less_colour else header.bands
-            return pixels * planes * _PROGRESSIVE_JPEG
+            return pixels * planes * _PROGRESSIVE_JPEG + min(pixels, MOST_THINNED_BYTES)
         case "png" if header.progressive:
             return pixels * _sample_bytes(header)
         case "webp":

@@ -8,6 +8,7 @@ from pool.colour import to_space
 from pool.frames import each_frame, still
 from pool.probe import LOADERS, PAGED
 from pool.records import Header
+from pool.thinned import thinned
 
 # The decoder may shrink while this factor is left to the resampler. Measured on the photographs
 # against a full decode: from 1.5 up 42 dB or better (most 45 to 55), at 1.2 down to 34, at 1.0
@@ -30,6 +31,7 @@ class Opening:
     format: str
     orientation: int
     shrink: float  # below 1 for a drawing that is rendered larger than it says
+    thins_for: float | None = None  # the reduction, where scans of the file may not be needed
     page: int = 0
     frames: int = 1
 
@@ -48,7 +50,9 @@ def opening(path: str, header: Header, reduction: float, *, is_cropped: bool) ->
     room = reduction / left
     shrinks = (8, 4, 2) if header.format in ("jpeg", "webp") else ()
     shrink = next((shrink for shrink in shrinks if shrink <= room), 1)
-    return Opening(path, header.format, header.orientation, shrink)
+    is_thinned = header.format == "jpeg" and header.progressive and room >= 1
+    thins_for = reduction if is_thinned else None
+    return Opening(path, header.format, header.orientation, shrink, thins_for)
 
 
 def load(way: Opening) -> pyvips.Image:
@@ -58,6 +62,11 @@ def load(way: Opening) -> pyvips.Image:
         options = {"shrink": way.shrink} if way.format == "jpeg" else {"scale": 1 / way.shrink}
     if way.format in PAGED:
         options |= {"page": way.page} if way.frames == 1 else {"n": way.frames}
+    content = None if way.thins_for is None else thinned(way.path, way.thins_for)
+    if content is not None:
+        return pyvips.Image.jpegload_buffer(
+            content, access="sequential", fail_on="error", **options
+        )
     return LOADERS[way.format](way.path, access="sequential", fail_on="error", **options)
 
 

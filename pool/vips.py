@@ -9,6 +9,7 @@ from pool.fault import Fault
 # All others stay blocked: SVG, PDF, ImageMagick and raw formats never meet a stranger's bytes.
 LOADERS = (
     "VipsForeignLoadJpegFile",
+    "VipsForeignLoadJpegBuffer",
     "VipsForeignLoadPngFile",
     "VipsForeignLoadWebpFile",
     "VipsForeignLoadHeifFile",

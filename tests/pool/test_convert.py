@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
+from tests.patience import PATIENCE_S
 from tests.pool.pictures import decoded, waves
 
 PROJECT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ def convert(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=PATIENCE_S,
     )
 
 

@@ -299,7 +299,7 @@ async def test_lanes_together_stay_within_the_budget(
     async with ClientSession(server.url) as client:
         async with client.post("/upload", data=form) as response:
             batch_id = (await response.json())["jobId"]
-        async with client.get(f"/status/{batch_id}", params={"wait": "20"}) as response:
+        async with client.get(f"/status/{batch_id}", params={"wait": "60"}) as response:
             images = (await response.json())["images"]
 
     assert [image["status"] for image in images] == ["completed", "completed"]

@@ -184,7 +184,7 @@ def test_importing_the_face_loads_no_picture_library() -> None:
     code = "import sys, pool, pool.plan; print('pyvips' in sys.modules)"
 
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
 
     assert answer.stdout.strip() == "False"
