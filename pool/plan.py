@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from pool.ai.bench import PLAIN, Bench
@@ -105,6 +106,10 @@ def plan_outputs(header: Header, recipe: Recipe, known: Known = NOTHING_KNOWN) -
     Of several formats to negotiate those are left out that cannot hold what another can, and
     those that are made when they are asked for.
     """
+    return _usual(header, recipe) if known is NOTHING_KNOWN else _outputs(header, recipe, known)
+
+
+def _outputs(header: Header, recipe: Recipe, known: Known) -> tuple[Plan, ...]:
     if recipe.page is not None and recipe.page >= header.frames:
         raise Refused(page_outside(header.frames, recipe.page))
     plans = tuple(_plan(header, recipe, variant, known) for variant in recipe.outputs())
@@ -114,6 +119,12 @@ def plan_outputs(header: Header, recipe: Recipe, known: Known = NOTHING_KNOWN) -
         plan for plan in plans if plan.variant.choice_of not in whole or _holds_all(plan, frames)
     )
     return _last_choices(plans) if recipe.negotiate_on_ask else plans
+
+
+@lru_cache(maxsize=64)
+def _usual(header: Header, recipe: Recipe) -> tuple[Plan, ...]:
+    """With nothing known but the header: asked for again and again on a picture's way in."""
+    return _outputs(header, recipe, NOTHING_KNOWN)
 
 
 def _last_choices(plans: tuple[Plan, ...]) -> tuple[Plan, ...]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -171,7 +171,7 @@ class Recipe(Steps):
 
     def canonical(self) -> str:
         """Stable JSON, defaults left out, keys sorted: equal recipes give equal text."""
-        return json.dumps(self.as_said(), sort_keys=True, separators=(",", ":"))
+        return _canonical(self)
 
     def as_said(self) -> dict[str, Any]:
         """As `options` have it, defaults left out."""
@@ -224,6 +224,11 @@ class RecipeError(ValueError):
 
     def __reduce__(self) -> tuple[type["RecipeError"], tuple[str, str]]:
         return RecipeError, (self.path, self.detail)
+
+
+@lru_cache(maxsize=64)
+def _canonical(recipe: Recipe) -> str:
+    return json.dumps(recipe.as_said(), sort_keys=True, separators=(",", ":"))
 
 
 @cache

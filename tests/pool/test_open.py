@@ -270,9 +270,29 @@ def header_of(kind: str) -> Header:
     ],
 )
 def test_the_decoder_leaves_the_resampler_enough(
-    kind: str, reduction: float, is_cropped: bool, shrink: int
+    tmp_path: Path, kind: str, reduction: float, is_cropped: bool, shrink: int
 ) -> None:
-    assert opening("", header_of(kind), reduction, is_cropped=is_cropped).shrink == shrink
+    path = of_size(tmp_path, 4000 * 3000 // 8)
+
+    way = opening(str(path), header_of(kind), reduction, is_cropped=is_cropped)
+
+    assert way.shrink == shrink
+
+
+def of_size(folder: Path, size: int) -> Path:
+    path = folder / "source"
+    with path.open("wb") as file:
+        file.truncate(size)
+    return path
+
+
+@pytest.mark.parametrize(("kind", "shrink"), [("jpeg", 2), ("webp", 1)])
+def test_a_jpeg_of_few_bits_a_pixel_leaves_it_less(tmp_path: Path, kind: str, shrink: int) -> None:
+    path = of_size(tmp_path, 4000 * 3000 // 8 - 1)
+
+    assert opening(str(path), header_of(kind), 2.5, is_cropped=False).shrink == shrink
+    assert opening(str(path), header_of(kind), 2.4, is_cropped=False).shrink == 1
+    assert opening(str(path), header_of(kind), 3.9, is_cropped=True).shrink == 1
 
 
 @pytest.mark.parametrize("crop", [None, {"x": 77, "y": 33, "width": 801, "height": 533}])
