@@ -20,9 +20,12 @@ from bench.scenarios.history import Options as HistoryOptions
 from bench.scenarios.history import history
 from bench.scenarios.hosting import hosting
 from bench.scenarios.hosting_report import Options as HostingOptions
+from bench.scenarios.killed import killed_beside_peers
 from bench.scenarios.lanes import lanes
 from bench.scenarios.latency import Options as LatencyOptions
 from bench.scenarios.latency import latency
+from bench.scenarios.looks import Options as LooksOptions
+from bench.scenarios.looks import looks
 from bench.scenarios.memory import memory
 from bench.scenarios.nodes import Options as NodesOptions
 from bench.scenarios.nodes import nodes
@@ -136,6 +139,22 @@ def _lanes(
         report.write(measured, json)
 
 
+@app.command("looks")
+def _looks(
+    photos: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of JPEG and PNG files")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Of each way, in turn")] = 3,
+    peers: Annotated[bool, typer.Option(help="Beside sharp, too; needs npm")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """What smaller pictures cost, weigh and look like, beside libvips' own way and sharp's."""
+    measured = looks(LooksOptions(photos, rounds, peers))
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
 @app.command("memory")
 def _memory(
     json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
@@ -152,10 +171,13 @@ def _chaos(
     uploads: Annotated[int, typer.Option(min=1, max=2000, help="Pictures to be accepted")] = 2000,
     kills: Annotated[int, typer.Option(min=0, help="kill -9 of worker, server or Valkey")] = 200,
     seed: Annotated[int | None, typer.Option(help="Repeats the order of an earlier run")] = None,
+    peers: Annotated[
+        bool, typer.Option(help="Instead: one kill, beside two Node services; needs npm")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
 ) -> None:
     """Uploads under kill -9 at random: all that was accepted completes exactly once."""
-    measured = chaos(ChaosOptions(uploads, kills, seed))
+    measured = killed_beside_peers() if peers else chaos(ChaosOptions(uploads, kills, seed))
     report.show(measured)
     if json is not None:
         report.write(measured, json)
