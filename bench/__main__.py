@@ -32,6 +32,7 @@ from bench.scenarios.nodes import nodes
 from bench.scenarios.overload import Options as OverloadOptions
 from bench.scenarios.overload import overload
 from bench.scenarios.quality import quality
+from bench.scenarios.scans import scans
 from bench.scenarios.soak import Options as SoakOptions
 from bench.scenarios.soak import soak
 from bench.scenarios.steps import steps
@@ -193,6 +194,20 @@ def _nodes(
 ) -> None:
     """Three nodes, killed and cut off at random: all that was accepted completes exactly once."""
     measured = nodes(NodesOptions(uploads, kills, cuts, seed))
+    report.show(measured)
+    if json is not None:
+        report.write(measured, json)
+
+
+@app.command("scans")
+def _scans(
+    photos: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of JPEG files")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
+) -> None:
+    """Progressive JPEGs without the scans that a smaller picture does not need."""
+    measured = scans(photos)
     report.show(measured)
     if json is not None:
         report.write(measured, json)
