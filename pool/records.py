@@ -7,6 +7,7 @@ from enum import StrEnum
 from pool.ai.engines import NO_AI, Engines, Used
 from pool.fault import Fault
 from pool.recipe import Recipe
+from pool.travel import travels
 
 __all__ = [
     "Fault",
@@ -35,6 +36,7 @@ class Stage(StrEnum):
     STORING = "storing"
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a picture may be at most, and what there is to work with.
@@ -50,6 +52,7 @@ class Limits:
     engines: Engines = NO_AI
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a picture says of itself before any pixel is read."""
@@ -66,6 +69,7 @@ class Header:
     has_less_colour: bool = False  # JPEG: its colours are stored at half the width or less
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class ProbeTask:
     """Read the header of the file at `path`, or of one of its pages."""
@@ -76,6 +80,7 @@ class ProbeTask:
     log_ids: Mapping[str, str] = field(default_factory=dict)  # fields of all lines about it
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Task:
     """Develop one picture into the folder `workdir`."""
@@ -92,6 +97,7 @@ class Task:
     log_ids: Mapping[str, str] = field(default_factory=dict)  # fields of all lines about it
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Output:
     """One written file; `digest` is the SHA-256 of its bytes, in hex."""
@@ -108,6 +114,7 @@ class Output:
     score: float | None = None  # of quality "auto": how near it comes, 100 is the same
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Look:
     """What a picture looks like before it is there; of its smallest output."""
@@ -119,6 +126,7 @@ class Look:
     dhash: str  # 64 bits in hex
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Lap:
     """A part of a task's time; it began where the one before it ended (seconds since 1970)."""
@@ -127,6 +135,7 @@ class Lap:
     ended_s: float
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a task ended: every output of its recipe, or a fault and no output."""

@@ -1,6 +1,7 @@
 """The life of one running server: what runs for ever, the open doors, and a clean end."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -29,6 +30,7 @@ _CANCEL_AGAIN_S = 0.5
 _MOST_CANCELS = 10
 # After the grace: how long those who still wait for an answer may hold up the end.
 _SHUTDOWN_S = 2.0
+_YOUNG_MOST = 5000  # objects that may come before garbage is looked for among them
 
 
 class Service:
@@ -50,6 +52,7 @@ class Service:
         async with self._parts as parts, AsyncExitStack() as doors:
             self._owned.extend(parts.ground.watchers)
             await self._start(parts)
+            _keep_what_is_built()
             announce(await self._open_doors(doors))
             died = await self._wait_for_the_end()
             await self._wind_down(parts)
@@ -87,6 +90,7 @@ class Service:
         self._own(incoming.presign.run(), "presign")
         self._own(incoming.fetcher.run(), "fetcher")
         self._own(front.webhooks.sender.run(), "webhooks")
+        self._own(front.sockets.run(), "sockets")
 
     async def _open_doors(self, doors: AsyncExitStack) -> str:
         """Answer HTTP from now on; returns the address."""
@@ -187,6 +191,16 @@ class Service:
         if self._stopping.is_set():
             self._hurrying.set()
         self._stopping.set()
+
+
+def _keep_what_is_built() -> None:
+    """It stays to the end, and no collection of garbage shall walk it again.
+
+    What each request leaves is mostly let go of by its counts, so the young are looked at seldom.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_MOST, 20, 20)
 
 
 def _janitor(parts: Parts) -> Janitor:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
 from pydantic import Field
 
 from pool.fault import Fault, Refused
+from pool.travel import travels
 
 if TYPE_CHECKING:
     from pool.steps import Steps
@@ -32,6 +33,7 @@ _AGAIN = "install the package again"
 SLOWEST_S_PER_MP = 20.0  # believed of an operator's model that has not been measured yet
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Model:
     """A network as an ONNX file: 1 x 3 x height x width floats of RGB in, the same `scale` times
@@ -63,6 +65,7 @@ OWN = {
 }
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Engines:
     """What this server has. `why_not` says why there are no networks; "" where there are.
@@ -106,6 +109,7 @@ class Asked(Protocol):
     def model(self) -> str | None: ...
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Used:
     """What did one step of a task. `megapixels` of what the network was given, in `seconds`."""

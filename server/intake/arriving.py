@@ -1,5 +1,7 @@
 """A spooled picture whose header was read, and its recipe: do they go together, and as what job."""
 
+from functools import lru_cache
+
 from pool import (
     Engines,
     Fault,
@@ -24,7 +26,7 @@ def misfit(header: Header, recipe: Recipe, limits: Limits, *, budget_bytes: int)
     fault = refusal(header, recipe, limits)
     if fault is not None:
         return fault
-    needed = memory_bytes(header, recipe)
+    needed, _ = _cost(header, recipe)
     if needed <= budget_bytes:
         return None
     detail = f"About {needed} bytes of memory would be needed, there are {budget_bytes}."
@@ -36,7 +38,9 @@ def arrival(
 ) -> Arrival:
     """The job as it is admitted; its file is about to lie under a key made of the spooled one's."""
     came = CAME.get()
-    network_s = network_seconds(header, recipe, engines)
+    is_for_networks = needs_network(recipe, engines)
+    network_s = network_seconds(header, recipe, engines) if is_for_networks else 0.0
+    cost_bytes, group = _cost(header, recipe)
     return Arrival(
         job_id=spooled.job_id,
         name=spooled.name,
@@ -46,13 +50,19 @@ def arrival(
         original_format=header.format,
         width=header.width,
         height=header.height,
-        cost_bytes=memory_bytes(header, recipe),
-        group=group_kind(header, recipe),
+        cost_bytes=cost_bytes,
+        group=group,
         digest=spooled.digest,
         dedup=kin.dedup(spooled.digest) if kin is not None else "",
-        needs_network=needs_network(recipe, engines),
+        needs_network=is_for_networks,
         network_s=network_s,
         network_turn_s=network_s / engines.jobs_at_once,
         request_id=came.request_id if came is not None else "",
         trace=came.trace if came is not None else "",
     )
+
+
+@lru_cache(maxsize=256)
+def _cost(header: Header, recipe: Recipe) -> tuple[int, str]:
+    """Bytes of memory and group: asked for twice a picture, and alike for many of them."""
+    return memory_bytes(header, recipe), group_kind(header, recipe)

@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from server.jobs.hearing import HearingRedis
 from server.jobs.sentinel import SentinelUrl, is_sentinel_url, read_sentinel_url
 from server.jobs.timing import TimedRedis, timed
 
@@ -34,7 +35,7 @@ def command_client(url: str, *, timeout_s: float) -> TimedRedis:
 
 def feed_client(url: str, *, timeout_s: float) -> Redis:
     """For the subscription: a lost connection must be seen, since events were lost with it."""
-    return Redis.from_pool(_pool(url, timeout_s=timeout_s, retry=Retry(NoBackoff(), 0)))
+    return HearingRedis.from_pool(_pool(url, timeout_s=timeout_s, retry=Retry(NoBackoff(), 0)))
 
 
 def _pool(url: str, *, timeout_s: float, retry: Retry) -> BlockingConnectionPool:

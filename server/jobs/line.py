@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-_SHARED = frozenset({"EVALSHA", "HMGET", "HGETALL", "PUBLISH", "XLEN"})
+_SHARED = frozenset({"FCALL", "EVALSHA", "HMGET", "HGETALL", "PUBLISH", "XLEN"})
 _PLAIN_OPTIONS = {"keys"}  # for caches that are off here
 
 

@@ -101,6 +101,7 @@ class JobQueue:
             except ResponseError as error:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
+        await self._scripts.forget_others()
 
     async def admit(
         self,

@@ -5,11 +5,10 @@ from importlib.resources import files
 from types import MappingProxyType
 
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 
 from server.jobs import names
 from server.jobs.job import MOVES
-from server.jobs.timing import TimedRedis
+from server.jobs.library import Library, Move
 
 _FOLDER = files("server.jobs") / "scripts"
 _SHARED = ("journal", "shared", "outbox", "lifetime", "same", "derived", "line", "door")
@@ -18,11 +17,16 @@ _SHARED = ("journal", "shared", "outbox", "lifetime", "same", "derived", "line",
 # moves of those that are in may go on, or they would be stuck.
 # https://valkey.io/topics/eval-intro/#eval-flags
 _REFUSED_WHEN_FULL = ""
-_GOES_ON_WHEN_FULL = " flags=allow-oom"
+_GOES_ON_WHEN_FULL = "allow-oom"
 
 
 def _text(name: str) -> str:
     return _FOLDER.joinpath(f"{name}.lua").read_text()
+
+
+def _every_text() -> str:
+    found = (file for file in _FOLDER.iterdir() if file.name.endswith(".lua"))
+    return "".join(file.read_text() for file in sorted(found, key=lambda file: file.name))
 
 
 def _lua_moves() -> str:
@@ -59,12 +63,12 @@ class Scripts:
         constants += _lua_subscribers(subscribers)
         parts = [_text(name) for name in _SHARED]
         shared = "".join([names.lua_constants(), _lua_moves(), constants, *parts])
+        library = Library(redis, shared, version=_every_text())
+        self.forget_others = library.forget_others
+        """Lets go of what other versions have left in Redis."""
 
-        def script(name: str, *, flags: str = _GOES_ON_WHEN_FULL) -> AsyncScript:
-            made = redis.register_script(f"#!lua{flags}\n{shared}{_text(name)}")
-            if isinstance(redis, TimedRedis):
-                redis.times.name_script(made.sha, name)
-            return made
+        def script(name: str, *, flags: str = _GOES_ON_WHEN_FULL) -> Move:
+            return Move(library, name, _text(name), flags=flags)
 
         self.admit = script("admit", flags=_REFUSED_WHEN_FULL)
         self.upload_open = script("upload_open", flags=_REFUSED_WHEN_FULL)

@@ -5,14 +5,14 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from server.counting import QUICK_S, Counts, Durations
 from server.jobs.line import LineRedis
 
 _WAITS = ("XREADGROUP",)  # as long as nothing comes; that says nothing of Redis
-_SCRIPT = "EVALSHA"
+_SCRIPTS = ("FCALL", "EVALSHA")
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (RedisTimeoutError, "timeout"),
     (RedisConnectionError, "connection"),
@@ -32,14 +32,14 @@ class CommandTimes:
         self.errors = Counts("kind", known=("connection", "timeout", "full", "other"))
         self._scripts: dict[str, str] = {}
 
-    def name_script(self, sha: str, name: str) -> None:
-        """What EVALSHA of this shall be called."""
-        self._scripts[sha] = name
+    def name_script(self, sent: str, name: str) -> None:
+        """What FCALL or EVALSHA of this shall be called."""
+        self._scripts[sent] = name
 
     def answered(self, args: tuple[Any, ...], seconds: float) -> None:
         """A command, with its arguments, was answered."""
         name = args[0]
-        name = self._scripts.get(args[1], "script") if name == _SCRIPT else name.lower()
+        name = self._scripts.get(args[1], "script") if name in _SCRIPTS else name.lower()
         self.durations.add(seconds)
         self.seconds.add(name, amount=seconds)
         self.times.add(name)
@@ -69,6 +69,11 @@ class TimedRedis(LineRedis):
         return answer
 
 
+def is_unknown_function(error: Exception) -> bool:
+    """A function that Redis does not keep, or no longer."""
+    return isinstance(error, ResponseError) and str(error).startswith("Function not found")
+
+
 def timed(client: Redis) -> TimedRedis:
     """A client that was just made by TimedRedis, ready."""
     assert isinstance(client, TimedRedis)
@@ -77,5 +82,6 @@ def timed(client: Redis) -> TimedRedis:
 
 
 def _is_usual(error: Exception) -> bool:
-    """A script that a new Redis does not know yet, a group that is there already."""
-    return isinstance(error, NoScriptError) or str(error).startswith("BUSYGROUP")
+    """What a new Redis does not know yet, a group that is there already."""
+    is_known_later = isinstance(error, NoScriptError) or is_unknown_function(error)
+    return is_known_later or str(error).startswith("BUSYGROUP")

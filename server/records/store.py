@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -19,6 +18,7 @@ from server.records import schema
 from server.records.filters import Filter, Place, page_query
 from server.records.record import Row, newest
 from server.records.table import ENDED, TRIED_AGAIN, jobs
+from server.records.upsert import Upsert
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +49,7 @@ class Records:
     def __init__(self, engine: AsyncEngine, *, query_timeout_s: float) -> None:
         self._engine = engine
         self._query_timeout_s = query_timeout_s
+        self._upsert = Upsert(engine.dialect)
 
     @property
     def engine(self) -> str:
@@ -70,21 +71,10 @@ class Records:
 
         Raises RecordsAway or RecordsRefused.
         """
-        is_postgres = self._engine.dialect.name == "postgresql"
-        insert = postgresql.insert(jobs) if is_postgres else sqlite.insert(jobs)
-        changed = {
-            column.name: insert.excluded[column.name]
-            for column in jobs.columns
-            if not column.primary_key
-        }
-        statement = insert.on_conflict_do_update(
-            index_elements=[jobs.c.id],
-            set_=changed,
-            where=insert.excluded.revision > jobs.c.revision,
-        )
         with _translated():
             async with self._engine.begin() as connection:
-                await connection.execute(statement, newest(list(rows)))
+                values = [self._upsert.values(row) for row in newest(list(rows))]
+                await connection.exec_driver_sql(self._upsert.sql, values)
 
     async def page(self, wanted: Filter, *, after: Place | None, most: int) -> Page:
         """The newest `most` records that fit and come after a place. Raises RecordsAway."""

@@ -1,6 +1,5 @@
 """Storage on the local disk: hard links from the spool, so that no byte is copied."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -12,6 +11,7 @@ import aiofiles
 
 from server.storage.room import DiskRoom
 from server.storage.storage import StorageFailed, Stored, results_prefix
+from server.storage.threads import in_thread
 from server.storage.timed import Operations, timed, timed_to_first
 
 _PIECE_BYTES = 256 * 1024
@@ -31,17 +31,17 @@ class DiskStorage:
     @timed("put")
     async def put(self, key: str, path: Path) -> None:
         """See Storage.put."""
-        await asyncio.to_thread(self._link_in, key, path)
+        await in_thread(self._link_in, key, path)
 
     @timed("fetch")
     async def fetch(self, key: str, path: Path) -> None:
         """See Storage.fetch."""
-        await asyncio.to_thread(_link_out, self._folder / key, path)
+        await in_thread(_link_out, self._folder / key, path)
 
     async def local_path(self, key: str) -> Path | None:
         """See Storage.local_path."""
         path = self._folder / key
-        return path if await asyncio.to_thread(path.is_file) else None
+        return path if await in_thread(path.is_file) else None
 
     @timed_to_first("read")
     async def read(
@@ -50,7 +50,7 @@ class DiskStorage:
         """See Storage.read."""
         path = self._folder / key
         if length is not None and length <= _PIECE_BYTES:
-            yield await asyncio.to_thread(_read_at, path, start, length)
+            yield await in_thread(_read_at, path, start, length)
             return
         async with aiofiles.open(path, "rb") as file:
             await file.seek(start)
@@ -68,7 +68,7 @@ class DiskStorage:
     async def head(self, key: str) -> Stored | None:
         """See Storage.head."""
         try:
-            found = await asyncio.to_thread((self._folder / key).stat)
+            found = await in_thread((self._folder / key).stat)
         except FileNotFoundError:
             return None
         return _stored(key, found)
@@ -76,20 +76,20 @@ class DiskStorage:
     async def objects(self, prefix: str) -> AsyncIterator[Stored]:
         """See Storage.objects."""
         found = self._walk(self._folder / prefix)
-        while some := await asyncio.to_thread(lambda: [*islice(found, _LIST_AT_ONCE)]):
+        while some := await in_thread(lambda: [*islice(found, _LIST_AT_ONCE)]):
             for one in some:
                 yield one
 
     @timed("delete")
     async def delete(self, key: str) -> None:
         """See Storage.delete."""
-        await asyncio.to_thread((self._folder / key).unlink, missing_ok=True)
+        await in_thread((self._folder / key).unlink, missing_ok=True)
 
     @timed("delete")
     async def delete_results(self, job_id: str) -> None:
         """See Storage.delete_results."""
         folder = self._folder / results_prefix(job_id)
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await in_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def abort_half_puts(self, *, older_than_s: float) -> int:
         """A link is there or not; what is half-written lies in the spool."""
@@ -101,7 +101,7 @@ class DiskStorage:
 
     async def check(self) -> None:
         """See Storage.check."""
-        if not await asyncio.to_thread(os.access, self._folder, os.W_OK | os.X_OK):
+        if not await in_thread(os.access, self._folder, os.W_OK | os.X_OK):
             raise StorageFailed(f"{self._folder} cannot be written")
 
     def _walk(self, folder: Path) -> Iterator[Stored]:

@@ -6,25 +6,28 @@ after the job was admitted or refused, so what a crash leaves behind can be told
 
 import asyncio
 import hashlib
-import io
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from server.refusals import EmptyBody, TooLarge
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from server.storage.threads import in_thread
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # One write for many network reads: each is a hop to a thread.
 _BLOCK_BYTES = 1024 * 1024
+_LARGE_BYTES = 16 * 1024
+_MORE_MAY_BE_LEFT_S = 0.1
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+Block = list[bytes | bytearray]
+"""About a MiB of a file, in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Spool:
         self.work = folder / "work"
         self._max_upload_bytes = max_upload_bytes
         self._refuse_if_low = refuse_if_low
+        self._left: list[Path] = []
+        self._removal: asyncio.Task[None] | None = None
 
     def prepare(self) -> None:
         """Make the folders; what workers left behind is removed, nobody works yet."""
@@ -75,7 +80,7 @@ class Spool:
     async def adopt(self, job_id: str, name: str, path: Path) -> Spooled:
         """Take a whole, synced file of this disk as if it had come in; it stays there, too."""
         incoming = self.incoming / job_id
-        return await asyncio.to_thread(_adopted, Spooled(job_id, name, incoming, 0, ""), path)
+        return await in_thread(_adopted, Spooled(job_id, name, incoming, 0, ""), path)
 
     def discard(self, job_id: str) -> None:
         """Remove an incoming file: its job is admitted or refused."""
@@ -88,48 +93,75 @@ class Spool:
     @asynccontextmanager
     async def workdir(self, job_id: str, token: int) -> AsyncIterator[Path]:
         """An empty folder for one attempt of one job; gone afterwards."""
-        async with self.workplace(job_id, token) as folder:
+        folder = self.work / f"{job_id}.{token}"
+        try:
             folder.mkdir()
             yield folder
+        finally:  # in a thread: each removal may wait for what others write to the disk
+            await in_thread(_remove, [folder])
 
-    @asynccontextmanager
-    async def workplace(self, job_id: str, token: int) -> AsyncIterator[Path]:
-        """Where such a folder may be, for who lets the storage make it; gone afterwards.
+    @contextmanager
+    def workplace(self, job_id: str, token: int) -> Iterator[Path]:
+        """Where such a folder may be, for who lets the storage make it; gone soon afterwards.
 
-        The loop would wait for the folder as long as for what others write to the disk.
+        The loop would wait for the folder as long as for what others write to the disk. Many are
+        removed in one visit to a thread.
         """
         folder = self.work / f"{job_id}.{token}"
         try:
             yield folder
-        finally:  # in a thread: each removal may wait for what others write to the disk
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        finally:
+            self._left.append(folder)
+            if self._removal is None:
+                self._removal = asyncio.create_task(self._remove_left(), name="spool: removal")
+
+    async def tidy(self) -> None:
+        """Returns when no folder is left that was worked in."""
+        if self._removal is not None:
+            await asyncio.shield(self._removal)
+
+    async def _remove_left(self) -> None:
+        try:
+            while self._left:
+                await asyncio.sleep(_MORE_MAY_BE_LEFT_S)
+                folders, self._left = self._left, []
+                await in_thread(_remove, folders)
+        finally:
+            self._removal = None
 
     async def _write(self, path: Path, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
-        """A visit to a thread costs more than most of its work: a file of one block takes one."""
+        """A visit to a thread costs more than most of its work: one for each block."""
+        file = _HashedFile(path)
         async with aclosing(self._blocks(chunks)) as blocks:
-            block = await anext(blocks)
-            self._refuse_if_low()  # before the disk is full for Redis, too
-            if len(block) < _BLOCK_BYTES:
-                return len(block), await _to_its_end(_write_whole, path, block)
-            with _HashedFile(path) as file:
-                while block:
-                    await _to_its_end(file.write, block)
-                    self._refuse_if_low()
-                    block = await anext(blocks, b"")
-                await _to_its_end(os.fsync, file.fileno())
-                return file.tell(), file.digest.hexdigest()
+            try:
+                async for block, is_last in blocks:
+                    self._refuse_if_low()  # before the disk is full for Redis, too
+                    await _to_its_end(file.add, block, is_last=is_last)
+            finally:
+                file.close()
+        return file.bytes, file.digest.hexdigest()
 
-    async def _blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes | bytearray]:
-        """At least one; the last may be short or empty. Whoever gives chunks minds their pace."""
-        received, block = 0, bytearray()
+    async def _blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[tuple[Block, bool]]:
+        """And whether it is the last, which may be short or empty.
+
+        Whoever gives chunks minds their pace. Large ones are kept as they are, since to put them
+        together is to copy them; of small ones there may be too many.
+        """
+        received, held, block = 0, 0, Block()
         async for chunk in chunks:
             received += len(chunk)
             self._refuse_too_large(received)
-            block += chunk
-            if len(block) >= _BLOCK_BYTES:
-                yield block
-                block = bytearray()
-        yield block
+            if len(chunk) >= _LARGE_BYTES:
+                block.append(chunk)
+            elif block and isinstance(block[-1], bytearray):
+                block[-1] += chunk
+            else:
+                block.append(bytearray(chunk))
+            held += len(chunk)
+            if held >= _BLOCK_BYTES:
+                yield block, False
+                held, block = 0, Block()
+        yield block, True
 
     def _refuse_too_large(self, received: int) -> None:
         limit = self._max_upload_bytes
@@ -141,25 +173,38 @@ class Spool:
             )
 
 
-class _HashedFile(io.FileIO):
-    """A new file without a buffer, with the digest of what is written to it."""
+class _HashedFile:
+    """A new file, with the size and the digest of what was written to it."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "xb")
+        self._path = path
+        self._descriptor: int | None = None
         self.digest = hashlib.sha256()
+        self.bytes = 0
 
-    def write(self, block: "ReadableBuffer") -> int:
-        """All of it, or OSError: without a buffer it may stop halfway where the disk is full."""
-        left = memoryview(block)
-        self.digest.update(left)
-        while left:
-            left = left[super().write(left) :]
-        return len(memoryview(block))
+    def add(self, block: Block, *, is_last: bool) -> None:
+        """Write it behind the others, and with the last let all of them survive a crash."""
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, _NEW_FILE, 0o666)
+        for piece in block:
+            left = memoryview(piece)
+            while left:  # a write may stop halfway where the disk is full
+                left = left[os.write(self._descriptor, left) :]
+            self.digest.update(piece)
+            self.bytes += len(piece)
+        if is_last:
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Let go of it, as far as it came."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 async def _to_its_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """In a thread; whoever is cancelled waits for it, so that it touches no file after him."""
-    work = asyncio.create_task(asyncio.to_thread(function, *args, **kwargs))
+    work = in_thread(function, *args, **kwargs)
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -167,12 +212,10 @@ async def _to_its_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
         raise
 
 
-def _write_whole(path: Path, content: bytes | bytearray) -> str:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return hashlib.sha256(content).hexdigest()
+def _remove(folders: Sequence[Path]) -> None:
+    """What cannot be removed now goes with the next start."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _adopted(spooled: Spooled, path: Path) -> Spooled:

@@ -81,6 +81,7 @@ async def lay_ground(settings: Settings, closing: AsyncExitStack) -> Ground:
         refuse_if_low=storage.refuse_if_low,
     )
     spool.prepare()
+    closing.push_async_callback(spool.tidy)
     queue = JobQueue(
         redis,
         settings.queue,

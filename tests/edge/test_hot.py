@@ -1,10 +1,10 @@
 """Pictures that are asked for often: answered from memory, until the moment they go."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from redis import Redis
 
-from tests.conftest import StartServer
+from tests import server_process
+from tests.conftest import SERVERS
 from tests.edge.forms import form, upload
 from tests.edge.gated import bearer
 from tests.edge.pictures import jpeg
@@ -26,6 +27,7 @@ GUARDS = {
 }
 # So that nothing in these tests can be right by the passing of time.
 FOR_LONG = {"SAFELIGHT_HOSTING__HOT_S": "60"}
+SOONER_S = 45.0
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,36 @@ class Pair:
     redis: Redis
 
 
-@pytest_asyncio.fixture
-async def pair(start_server: StartServer, valkey_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
-    shared = {"SAFELIGHT_REDIS__URL": valkey_url, **FOR_LONG}
-    folders = [tmp_path / name for name in ("here", "there")]
+@pytest.fixture(scope="module")
+def nodes(
+    private_valkey: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[ServerProcess]]:
+    """Two servers of one Redis and one disk, as a network's would be."""
+    top = tmp_path_factory.mktemp("hot")
+    folders = [top / name for name in ("here", "there")]
     for folder, name in product(folders, ("originals", "results")):
-        (tmp_path / name).mkdir(exist_ok=True)  # one disk for both, as a network's would be
+        (top / name).mkdir(exist_ok=True)
         folder.mkdir(exist_ok=True)
-        (folder / name).symlink_to(tmp_path / name)
-    here, there = (start_server(data_dir=folder, **shared) for folder in folders)
+        (folder / name).symlink_to(top / name)
+    with Redis.from_url(private_valkey) as redis:
+        redis.flushall()
+    shared = {"SAFELIGHT_REDIS__URL": private_valkey, **FOR_LONG}
+    with ExitStack() as stack:
+        servers = []
+        for folder in folders:
+            servers.append(server_process.start(folder, environment=shared))
+            stack.callback(servers[-1].close)
+        yield servers
+
+
+@pytest_asyncio.fixture
+async def pair(
+    nodes: list[ServerProcess], private_valkey: str, request: pytest.FixtureRequest
+) -> AsyncIterator[Pair]:
+    request.node.stash[SERVERS] = nodes
+    here, there = nodes
     async with ClientSession(here.url) as one, ClientSession(there.url) as other:
-        with Redis.from_url(valkey_url) as redis:
+        with Redis.from_url(private_valkey) as redis:
             yield Pair(one, other, redis)
 
 
@@ -72,7 +93,7 @@ async def status(node: ClientSession, image_id: str) -> int:
 
 async def gone(node: ClientSession, image_id: str) -> None:
     """Returns when the picture is no longer shown."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOONER_S):
         while await status(node, image_id) != 410:  # noqa: ASYNC110 (nobody tells us)
             await asyncio.sleep(0.01)
 
@@ -80,7 +101,7 @@ async def gone(node: ClientSession, image_id: str) -> None:
 def scripts_run(redis: Redis) -> int:
     """How often Redis was asked for a job or a move."""
     stats: Any = redis.info("commandstats")
-    return int(stats["cmdstat_evalsha"]["calls"])
+    return int(stats["cmdstat_fcall"]["calls"])
 
 
 async def quiet_scripts(pair: Pair, image_id: str) -> int:

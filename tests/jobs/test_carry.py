@@ -20,6 +20,7 @@ from server.jobs.running.speeds import Speeds
 from server.storage.disk import DiskStorage
 from server.storage.spool import Spool
 from server.storage.storage import original_key
+from tests.patience import PATIENCE_S
 
 Ending = Outcome | NotStarted
 
@@ -87,7 +88,7 @@ MakeNode = Callable[..., Node]
 
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         yield client
 
 
@@ -132,6 +133,7 @@ async def test_job_without_its_original_fails_at_once(make_node: MakeNode) -> No
     after = await node.carry(await node.claim(), developed)
 
     assert (after.status, after.error_code) == (JobState.FAILED, "storage_failed")
+    await node.spool.tidy()
     assert list(node.spool.work.iterdir()) == []
 
 
@@ -169,10 +171,11 @@ async def test_move_that_redis_refuses_for_good_leaves_the_job_to_its_lease(
     job = await node.claim()
     await redis.set("queue:interactive", "no stream any more")
 
-    async with asyncio.timeout(5):  # it was tried for ever
+    async with asyncio.timeout(PATIENCE_S):  # it was tried for ever
         after = await node.carry(job, developed)
 
     assert after.status is JobState.PROCESSING
+    await node.spool.tidy()
     assert list(node.spool.work.iterdir()) == []
 
 
@@ -186,7 +189,7 @@ async def test_redis_that_lacks_a_replica_for_now_is_waited_for(
     carried = asyncio.create_task(node.carry(job, developed))
     try:
         before = await refusals(redis)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while await refusals(redis) < before + 2:  # noqa: ASYNC110 (Redis tells nobody)
                 await asyncio.sleep(0.01)
         is_waiting = not carried.done()

@@ -6,20 +6,21 @@ Nothing is held whole but small fields; pictures go to the spool as they come.
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote
 
 import orjson
 from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from pool import Recipe, RecipeError, parse_recipe
+from pool import Recipe, RecipeError
 from server.config import Settings
 from server.edge.body import Body
 from server.edge.incoming import keeping
 from server.intake.archive.unpack import ZIP_TYPES, Archives, told_apart
 from server.intake.file_name import clean_name
 from server.intake.upload import Upload
+from server.jobs.recipes import recipe_of
 from server.jobs.source import Source
 from server.refusals import (
     BadOptions,
@@ -210,11 +211,9 @@ def _refuse_unknown(name: str, *, known: Sequence[str]) -> None:
 
 def _recipe(text: str) -> Recipe:
     try:
-        value: Any = orjson.loads(text)
+        return recipe_of(text)
     except orjson.JSONDecodeError as error:
         raise BadOptions(f"options: expected a JSON object, got something else: {error}") from error
-    try:
-        return parse_recipe(value)
     except RecipeError as error:
         raise BadOptions(error.detail) from error
 

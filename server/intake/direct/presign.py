@@ -9,15 +9,15 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-import orjson
 import structlog
 from redis.exceptions import RedisError
 
-from pool import Recipe, parse_recipe
+from pool import Recipe
 from server.config.storing import PresignSettings
 from server.intake.upload import Intake, Upload
 from server.jobs.direct import Agreement, DirectUpload, DirectUploads, ended, is_final
 from server.jobs.job import iso, new_job_id
+from server.jobs.recipes import recipe_of
 from server.jobs.source import Source
 from server.refusals import (
     AlreadyUploaded,
@@ -188,7 +188,7 @@ class Presign:
 
     async def _take_in(self, upload: DirectUpload, chunks: AsyncIterator[bytes]) -> str:
         agreed = upload.agreed
-        recipe = parse_recipe(orjson.loads(agreed.recipe))
+        recipe = recipe_of(agreed.recipe)
         async with self._intake.upload() as taken:
             await taken.receive(agreed.name, self._bounded(agreed, chunks), source=_source(agreed))
             _raise_refused(taken)

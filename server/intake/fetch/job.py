@@ -10,11 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-import orjson
 import structlog
 from redis.exceptions import RedisError
 
-from pool import parse_recipe
 from server.config.sections import FetchSettings
 from server.counting import Counts
 from server.intake.arriving import arrival, misfit
@@ -26,6 +24,7 @@ from server.jobs import names
 from server.jobs.arrival import Arrival
 from server.jobs.job import Job, JobState
 from server.jobs.queue import JobQueue
+from server.jobs.recipes import recipe_of
 from server.jobs.trail.behalf import on_behalf_of
 from server.jobs.urls import Remembered, UrlQueue
 from server.refusals import FETCH_FAULTS, DiskFull, Faulted, Unavailable
@@ -118,7 +117,7 @@ class JobFetcher:
 
     async def _arrival(self, job: Job, spooled: Spooled) -> Arrival:
         header = await self._intake.read_header(spooled)
-        recipe = parse_recipe(orjson.loads(job.recipe))
+        recipe = recipe_of(job.recipe)
         limits, budget_bytes = self._intake.limits, self._intake.budget_bytes
         if fault := misfit(header, recipe, limits, budget_bytes=budget_bytes):
             raise refused(fault)

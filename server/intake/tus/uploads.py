@@ -8,16 +8,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-import orjson
 import structlog
 
-from pool import parse_recipe
 from server.config.sections import TusSettings
 from server.intake.tus.resumable import Resumable, Shelf, now_ms
 from server.intake.tus.turns import Turn, Turns
 from server.intake.tus.writing import Checksum, Writing
 from server.intake.upload import Intake
 from server.jobs.job import Job, JobState
+from server.jobs.recipes import recipe_of
 from server.jobs.source import Source
 from server.refusals import (
     BadOptions,
@@ -160,7 +159,7 @@ class TusUploads:
 
     async def _admit(self, upload: Resumable) -> None:
         path = self._shelf.data_path(upload.upload_id)
-        recipe = parse_recipe(orjson.loads(upload.recipe))
+        recipe = recipe_of(upload.recipe)
         async with self._intake.upload() as one:
             await one.adopt(upload.upload_id, upload.name, path, source=Source.TUS)
             try:

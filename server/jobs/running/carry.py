@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,11 +35,11 @@ from pool import (
     Recipe,
     Stage,
     Task,
-    parse_recipe,
 )
 from server.config.sections import QueueSettings
 from server.jobs.job import Job, JobState
 from server.jobs.queue import JobQueue
+from server.jobs.recipes import recipe_of
 from server.jobs.running.progress import ProgressBoard
 from server.jobs.running.speeds import Speeds
 from server.jobs.trail.behalf import ids_of, on_behalf_of
@@ -104,12 +104,11 @@ class Carrier:
     async def carry(self, lane: Lane, jobs: Sequence[Job], threads: int = 1) -> None:
         """Develop a group of jobs in one lane, one after the other, and settle each."""
         claimed_ms = now_ms()
-        async with AsyncExitStack() as stack:
+        with ExitStack() as stack:
             tasks: dict[str, Task] = {}
             for job in jobs:
                 with _left_to_its_lease(job):
-                    opening = self._spool.workplace(job.job_id, job.token)
-                    workdir = await stack.enter_async_context(opening)
+                    workdir = stack.enter_context(self._spool.workplace(job.job_id, job.token))
                     task = await self._prepared(job, workdir, threads)
                     if task is not None:
                         tasks[job.job_id] = task
@@ -167,7 +166,7 @@ class Carrier:
     async def _task(self, job: Job, workdir: Path, threads: int) -> Task:
         source = workdir / "source"
         await self._storage.fetch(job.original_key, source)
-        recipe = _recipe(job)
+        recipe = recipe_of(job.recipe)
         return Task(
             job_id=job.job_id,
             attempt=job.token,
@@ -333,7 +332,7 @@ def _left_to_its_lease(job: Job) -> Iterator[None]:
 
 
 def _key(job: Job, output: Output) -> str:
-    return result_key(job.job_id, Path(output.path).name)
+    return result_key(job.job_id, output.path.rpartition("/")[2])
 
 
 def _variant(job: Job, output: Output) -> dict[str, object]:
@@ -349,10 +348,6 @@ def _variant(job: Job, output: Output) -> dict[str, object]:
         "frames": output.frames,
         "quality": output.quality,
     }
-
-
-def _recipe(job: Job) -> Recipe:
-    return parse_recipe(orjson.loads(job.recipe))
 
 
 def _exhausted(job: Job, blame: str, reason: str, settings: QueueSettings) -> Fault | None:

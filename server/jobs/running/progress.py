@@ -1,7 +1,8 @@
 """Progress of the running jobs, newest only, published for all of them together."""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -14,12 +15,20 @@ log = structlog.get_logger(__name__)
 
 
 class ProgressBoard:
-    """Workers tell often; Redis hears of it once an interval, in one call."""
+    """Workers tell often; Redis hears of it once an interval, in one call.
 
-    def __init__(self, queue: JobQueue, *, interval_s: float) -> None:
+    It hears nothing of what has not been at work for an interval: most small pictures are done by
+    then, and telling of their middle would cost as much as telling of their end.
+    """
+
+    def __init__(
+        self, queue: JobQueue, *, interval_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._queue = queue
+        self._clock = clock
         self._interval_s = interval_s
         self._tokens: dict[str, int] = {}
+        self._since: dict[str, float] = {}  # the first report of the open ones
         self._newest: dict[str, tuple[str, int, str, int]] = {}
         self._last: dict[str, tuple[str, int]] = {}  # of the open ones
 
@@ -32,6 +41,7 @@ class ProgressBoard:
         finally:
             if self._tokens.get(job_id) == token:  # else a later attempt is under way here
                 del self._tokens[job_id]
+                self._since.pop(job_id, None)
                 self._newest.pop(job_id, None)
                 self._last.pop(job_id, None)
 
@@ -43,6 +53,7 @@ class ProgressBoard:
     def note(self, job_id: str, stage: Stage, percent: int) -> None:
         """How far an open job is."""
         if job_id in self._tokens:
+            self._since.setdefault(job_id, self._clock())
             self._newest[job_id] = (job_id, self._tokens[job_id], stage.value, percent)
             self._last[job_id] = (stage.value, percent)
 
@@ -54,11 +65,15 @@ class ProgressBoard:
         """Publish for as long as the process lives."""
         while True:
             await asyncio.sleep(self._interval_s)
-            if not self._newest:
-                continue
-            reports = list(self._newest.values())
-            self._newest.clear()
             try:
-                await self._queue.report(reports)
+                await self.publish()
             except (RedisError, OSError) as error:
                 log.debug("progress is not published", error=str(error))  # newer will follow
+
+    async def publish(self) -> None:
+        """Tell what is new of those that have been at work for long enough."""
+        begun_before = self._clock() - self._interval_s
+        due = [job_id for job_id in self._newest if self._since[job_id] <= begun_before]
+        reports = [self._newest.pop(job_id) for job_id in due]
+        if reports:
+            await self._queue.report(reports)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pool import Engines, Header, Recipe, Used, network_seconds
+from pool import Engines, Header, Recipe, Used, needs_network, network_seconds
 from server.jobs.job import Job
 
 _NEW_COUNTS = 0.2  # of the mean, for each job
@@ -34,6 +34,8 @@ class Speeds:
 
     def deadline_s(self, job: Job, recipe: Recipe) -> float:
         """How long a job may work."""
+        if not needs_network(recipe, self.engines):
+            return self._deadline_s
         header = Header(job.original_format, job.width, job.height, 3, 1, False, False, 8, 1)
         expected = network_seconds(header, recipe, self.engines)
         return self._deadline_s + expected * self._deadline_times

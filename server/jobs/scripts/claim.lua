@@ -15,6 +15,7 @@ local function has_work(class)
 end
 
 local function next_class()
+  if redis.call('EXISTS', RING .. 'bulk', RING .. AI_CLASS) == 0 then return has_work('interactive') end
   local plain = choose(has_work('interactive'), has_work('bulk'), 'turn', bulk_share)
   return choose(plain, networks_free > 0 and has_work(AI_CLASS), 'turn', AI_SHARE)
 end
@@ -25,10 +26,12 @@ return_delayed()
 local group_size = math.min(group_most, math.ceil(waiting() / math.max(1, counter('lanes'))))
 local groups = {}
 while true do
+  local group = groups[#groups]
+  local may_grow = group and group.kind ~= '' and #group.jobs < group_size
+  if #groups == wanted and not may_grow then break end
   local job = next_job(next_class)
   if not job then break end
-  local group = groups[#groups]
-  local joins = group and job.group ~= '' and job.group == group.kind and #group.jobs < group_size
+  local joins = may_grow and job.group == group.kind
   if not joins then
     if #groups == wanted then break end
     local cost = tonumber(job.cost)

@@ -57,10 +57,13 @@ local function lease(job, node, stage)
   step_forward(job.class, job.client)
   local entry = redis.call('XADD', STREAM .. job.class, '*', 'id', job.id)
   redis.call('XREADGROUP', 'GROUP', GROUP, node, 'COUNT', 1, 'STREAMS', STREAM .. job.class, '>')
-  redis.call('HINCRBY', JOB .. job.id, 'attempts', 1)
-  redis.call('HINCRBY', JOB .. job.id, 'token', 1)
-  redis.call('HDEL', JOB .. job.id, 'cancel')
-  move(job, 'processing', { 'entry', entry, 'node', node, 'started', whole(now_ms()),
-    'stage', stage, 'progress', 0, 'ticks', (job.ticks or '0'):sub(1, 1) .. tenth() })
-  return cjson.encode(with_recipe(read(JOB .. job.id)))
+  if job.cancel then
+    redis.call('HDEL', JOB .. job.id, 'cancel')
+    job.cancel = nil
+  end
+  move(job, 'processing', { 'attempts', whole(tonumber(job.attempts or 0) + 1),
+    'token', whole(tonumber(job.token or 0) + 1), 'entry', entry, 'node', node,
+    'started', whole(now_ms()), 'stage', stage, 'progress', 0,
+    'ticks', (job.ticks or '0'):sub(1, 1) .. tenth() })
+  return cjson.encode(with_recipe(job))
 end

@@ -39,7 +39,12 @@ local function counter(name)
 end
 
 local function waiting()
-  return counter(WAITING .. 'interactive') + counter(WAITING .. 'bulk') + counter(WAITING .. AI_CLASS)
+  local sum = 0
+  for _, count in ipairs(redis.call('HMGET', QUEUE, WAITING .. 'interactive', WAITING .. 'bulk',
+      WAITING .. AI_CLASS)) do
+    sum = sum + tonumber(count or 0)
+  end
+  return sum
 end
 
 local URL_CLASSES = { fetch = true, ['fetch-bulk'] = true }
@@ -53,9 +58,12 @@ local function waiting_urls()
   return counter(WAITING .. 'fetch') + counter(WAITING .. 'fetch-bulk')
 end
 
--- Milliseconds until `jobs` more have left the queue, by the mean time of a job and all lanes.
+-- Milliseconds until `jobs` more have left the queue, by the mean time of a job and all lanes; and
+-- whether no node works, so that nobody can tell.
 local function drain_ms(jobs)
-  return jobs * (tonumber(redis.call('HGET', QUEUE, 'mean_ms') or 1000)) / math.max(1, counter('lanes'))
+  local found = redis.call('HMGET', QUEUE, 'mean_ms', 'lanes')
+  local mean_ms, lanes = tonumber(found[1] or 1000), tonumber(found[2] or 0)
+  return jobs * mean_ms / math.max(1, lanes), found[2] == '0'
 end
 
 -- Whether the job has a leader: another one does the work for both.
@@ -84,17 +92,19 @@ local function picture(job)
   if job.status == 'queued' then
     local position = place(job)
     job.position = whole(position)
-    if redis.call('HGET', QUEUE, 'lanes') ~= '0' then -- else no node works: nobody can tell
-      job.eta = whole(drain_ms(position))
-    end
+    local ms, is_unknown = drain_ms(position)
+    if not is_unknown then job.eta = whole(ms) end
   end
   return cjson.encode(job)
 end
 
 local unwatched = {} -- of a script that moves many jobs: those of which nobody would hear
 
-local function tell(id)
+-- Tell the watchers of a job; returns what they were told. Where there are none nothing is made,
+-- unless it is the end, of which webhooks may want the text.
+local function tell(id, is_end)
   if unwatched[id] then return end
+  if not is_end and redis.call('PUBSUB', 'NUMSUB', EVENTS .. id)[2] == 0 then return end
   local job = read(JOB .. id)
   for _, name in ipairs({ 'recipe', 'came', 'work', 'tries', 'ticks', 'request', 'trace' }) do job[name] = nil end -- no watcher needs them
   local text = picture(job)
@@ -111,10 +121,10 @@ local function tell_batch(id)
 end
 
 -- Write fields (a flat list) into a job, grow its revision, tell its watchers. Returns both.
-local function change(id, fields)
+local function change(id, fields, is_end)
   redis.call('HSET', JOB .. id, unpack(fields))
   local revision = redis.call('HINCRBY', JOB .. id, 'revision', 1)
-  return revision, tell(id)
+  return revision, tell(id, is_end)
 end
 
 local announce -- the webhooks of a move: outbox.lua
@@ -141,13 +151,22 @@ local function write_tallies()
   end
 end
 
+-- In front of each script that Redis keeps as a function: the call before may have ended midway.
+local function begin()
+  if next(unwatched) then unwatched = {} end
+  quiet_batch, tallies = nil, nil
+end
+
 local function count_unsettled(client, by)
   add(UNSETTLED, client, by)
 end
 
+local IS_UNSETTLED = { queued = true, processing = true }
+
 -- Followers are no work: they stand in a counter of their own.
-local function count(job, state, by)
-  if state == 'queued' or state == 'processing' then count_unsettled(job.client, by) end
+-- stays: the move is from one unsettled state to the other, so that its client has as many as before.
+local function count(job, state, by, stays)
+  if IS_UNSETTLED[state] and not stays then count_unsettled(job.client, by) end
   if follows(job) then
     if state == 'queued' or state == 'processing' then add(QUEUE, 'following', by) end
   elseif state == 'queued' then
@@ -181,13 +200,15 @@ local function move(job, to, fields)
   if from and not (MOVES[from] and MOVES[from][to]) then
     error('impossible move of job ' .. job.id .. ' from ' .. from .. ' to ' .. to)
   end
-  if from then count(job, from, -1) end
+  local stays = IS_UNSETTLED[from] and IS_UNSETTLED[to]
+  if from then count(job, from, -1, stays) end
   append(fields, { 'status', to })
   note(job, fields)
-  count(job, to, 1)
+  count(job, to, 1, stays)
   if to == 'failed' then redis.call('ZADD', FAILED, whole(now_ms()), job.id) end
   if from == 'failed' then redis.call('ZREM', FAILED, job.id) end
-  local revision, text = change(job.id, fields)
+  local revision, text = change(job.id, fields, ENDS[to] or to == 'expired')
+  job.revision = tostring(revision)
   announce(job, to, revision, text)
   tell_move(job, from, to)
   journal(job.id, from, to, to == 'expired' and variants or job.variants)
@@ -237,6 +258,9 @@ end
 
 -- A Redis that lost its data while we ran has no consumer groups any more.
 local function ensure_groups()
+  local there = redis.call('EXISTS', STREAM .. 'interactive', STREAM .. 'bulk', STREAM .. AI_CLASS,
+    STREAM .. 'fetch', STREAM .. 'fetch-bulk')
+  if there == 5 then return end
   for _, class in ipairs({ 'interactive', 'bulk', AI_CLASS, 'fetch', 'fetch-bulk' }) do
     if redis.call('EXISTS', STREAM .. class) == 0 then
       redis.call('XGROUP', 'CREATE', STREAM .. class, GROUP, '0', 'MKSTREAM')
