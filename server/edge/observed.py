@@ -6,8 +6,6 @@ microsecond counts.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 
 import structlog
@@ -133,16 +131,25 @@ class Watch:
         tracer.end(span)
 
 
-@contextmanager
-def watched(request: web.Request, request_id: str) -> Iterator[Watch]:
-    """Whatever is told in this context is told on behalf of the request."""
-    watch = Watch(request, request_id)
-    came = CAME.set(watch.came)
-    try:
-        with structlog.contextvars.bound_contextvars(**watch.bound):
-            yield watch
-    finally:
-        CAME.reset(came)  # or an idle connection would keep its last request
+class watched:
+    """Whatever is told in this context is told on behalf of the request.
+
+    No generator: that would cost twice as much.
+    """
+
+    __slots__ = ("_bound", "_came", "_watch")
+
+    def __init__(self, request: web.Request, request_id: str) -> None:
+        self._watch = Watch(request, request_id)
+
+    def __enter__(self) -> Watch:
+        self._came = CAME.set(self._watch.came)
+        self._bound = structlog.contextvars.bind_contextvars(**self._watch.bound)
+        return self._watch
+
+    def __exit__(self, *error: object) -> None:
+        structlog.contextvars.reset_contextvars(**self._bound)
+        CAME.reset(self._came)  # or an idle connection would keep its last request
 
 
 def pattern_of(request: web.Request) -> str:

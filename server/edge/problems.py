@@ -36,7 +36,8 @@ TALLY = web.AppKey("tally", Tally)
 # Refused for want of room, of quota or by a limit: what an operator can change something about.
 _REJECTED = frozenset((413, 429, 503, 507))
 # Whoever opens the address of an answer in a browser: it runs nothing and is nothing but JSON.
-_GUARDS = {
+_HEADERS = {
+    "Content-Type": "application/problem+json",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
@@ -84,18 +85,14 @@ def problem_response(request: web.Request, refusal: Refusal, **more: Any) -> web
         "requestId": request.get(REQUEST_ID) or request_id(request),
         **more,
     }
-    response = web.Response(
-        body=json_body({key: value for key, value in problem.items() if value is not None}),
-        status=refusal.status,
-        content_type="application/problem+json",
-    )
-    response.headers.update(_GUARDS)
+    headers = dict(_HEADERS)
     if request.path.startswith("/image/"):  # a no may be a yes soon: no cache keeps it
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    response.headers.update(refusal.headers)
+        headers |= {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "cross-origin"}
+    headers |= refusal.headers
     if refusal.retry_after_s is not None:
-        response.headers["Retry-After"] = str(refusal.retry_after_s)
+        headers["Retry-After"] = str(refusal.retry_after_s)
+    body = json_body({key: value for key, value in problem.items() if value is not None})
+    response = web.Response(body=body, status=refusal.status, headers=headers)
     _count(request, refusal)
     if request.can_read_body and not request.content.is_eof():
         response.force_close()  # what is left of the body is not read

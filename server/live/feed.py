@@ -22,7 +22,8 @@ from server.jobs.links import PUBLIC, Links
 from server.jobs.queue import JobQueue
 from server.jobs.trail.notebook import Notebook
 from server.jobs.trail.way import now_ms
-from server.live.mailbox import Event, Mailbox
+from server.live.looks import Looks
+from server.live.mailbox import Event, Latest, Mailbox
 from server.refusals import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -50,9 +51,10 @@ class Feed:
         self._notebook = notebook or Notebook()
         self._links = links
         self._queue = queue
+        self._looks = Looks(queue, links)
         self._settings = settings
         self._pubsub: PubSub | None = None
-        self._watchers: dict[str, set[Mailbox]] = {}
+        self._watchers: dict[str, set[Latest]] = {}
         self._queued: set[str] = set()
         self._confirmed: dict[str, asyncio.Future[None]] = {}
         self._listeners: dict[str, Callable[[str], None]] = {}
@@ -99,7 +101,7 @@ class Feed:
         finally:
             self.unsubscribe(watched_id, mailbox)
 
-    async def subscribe(self, watched_id: str, mailbox: Mailbox) -> None:
+    async def subscribe(self, watched_id: str, mailbox: Latest) -> None:
         """Let a mailbox have a job's events; returns when Redis has confirmed."""
         self._watchers.setdefault(watched_id, set()).add(mailbox)
         channel = names.events(watched_id)
@@ -121,7 +123,7 @@ class Feed:
         except (RedisError, OSError) as error:
             log.debug("cannot subscribe just now", error=str(error))  # the same holds here
 
-    def unsubscribe(self, watched_id: str, mailbox: Mailbox) -> None:
+    def unsubscribe(self, watched_id: str, mailbox: Latest) -> None:
         """Stop a mailbox's events; Redis is told a little later, for many ids at once."""
         watchers = self._watchers.get(watched_id)
         if watchers is None:
@@ -132,13 +134,13 @@ class Feed:
             del self._watchers[watched_id]
             self._queued.discard(watched_id)
 
-    async def snapshot(self, watched_id: str, mailbox: Mailbox) -> bool:
+    async def snapshot(self, watched_id: str, mailbox: Latest) -> bool:
         """Put the present state into a mailbox. False: there is no such job or batch."""
-        subject = await self._queue.look(watched_id)
-        if subject is None:
+        event = await self._looks.look(watched_id)
+        if event is None:
             return False
-        self._note(subject)
-        mailbox.put(Event.of(subject, self._links))
+        self._note(event.subject)
+        mailbox.put(event)
         return True
 
     async def run(self) -> None:
@@ -228,7 +230,7 @@ class Feed:
         if isinstance(subject, Job) and subject.is_settled:
             self._note_end(event, watchers=len(mailboxes))
 
-    def _put(self, event: Event, mailboxes: Sequence[Mailbox]) -> None:
+    def _put(self, event: Event, mailboxes: Sequence[Latest]) -> None:
         """Into all of them, but a few in one turn of the loop: it has more to do."""
         watchers = self._watchers.get(event.watched_id, set())
         now, later = mailboxes[:_PUT_AT_ONCE], mailboxes[_PUT_AT_ONCE:]

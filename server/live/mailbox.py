@@ -29,15 +29,14 @@ class Event:
         return cls(subject.batch_id, subject.revision, subject, body)
 
 
-class Mailbox:
+class Latest:
     """Latest wins: at most one event for each watched id waits here."""
 
-    __slots__ = ("_filled", "_latest", "_revisions")
+    __slots__ = ("_latest", "_revisions")
 
     def __init__(self) -> None:
         self._latest: dict[str, Event] = {}
         self._revisions: dict[str, int] = {}
-        self._filled = asyncio.Event()
 
     def put(self, event: Event) -> bool:
         """Keep the event unless a newer one was here already; whether one was lost by that: the
@@ -47,13 +46,29 @@ class Mailbox:
         is_unread = event.watched_id in self._latest
         self._revisions[event.watched_id] = event.revision
         self._latest[event.watched_id] = event
-        self._filled.set()
         return is_unread
 
     def forget(self, watched_id: str) -> None:
         """Drop what waits for an id that is no longer watched."""
         self._latest.pop(watched_id, None)
         self._revisions.pop(watched_id, None)
+
+
+class Mailbox(Latest):
+    """One that somebody waits at."""
+
+    __slots__ = ("_filled",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._filled = asyncio.Event()
+
+    def put(self, event: Event) -> bool:
+        """See Latest.put."""
+        is_lost = super().put(event)
+        if self._latest:
+            self._filled.set()
+        return is_lost
 
     async def take(self) -> list[Event]:
         """Wait until there is something and take all of it."""

@@ -14,7 +14,7 @@ from server.jobs.job import Batch
 from server.live.feed import Feed
 from server.live.mailbox import Event, Mailbox
 from server.live.sent import Sent
-from server.live.sockets import MayWatch
+from server.live.watching import Watcher
 from server.refusals import NotFound, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -33,10 +33,10 @@ _GOODBYE_S = 1.0
 class EventStreams:
     """All event streams of this process."""
 
-    def __init__(self, feed: Feed, settings: LiveSettings, may_watch: MayWatch) -> None:
+    def __init__(self, feed: Feed, settings: LiveSettings, watcher: Watcher) -> None:
         self._feed = feed
         self._settings = settings
-        self._may_watch = may_watch
+        self._watcher = watcher
         self._open: set[_Stream] = set()
         self.sent = Sent()
         self._is_closing = False
@@ -72,7 +72,7 @@ class EventStreams:
         watched_id = request.match_info["id"]
         if len(watched_id) > _LONGEST_ID:
             raise _unknown(watched_id[:_LONGEST_ID])
-        if not await self._may_watch(request, watched_id):
+        if not await self._watcher(request)(watched_id):
             raise _unknown(watched_id)
         async with self._feed.watch(watched_id) as mailbox:
             if not await self._feed.snapshot(watched_id, mailbox):

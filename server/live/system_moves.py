@@ -1,6 +1,6 @@
 """Moves of jobs as they are published, kept for a tenth of a second while there is room."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import orjson
@@ -71,6 +71,6 @@ def public_class(queue_class: str) -> str:
     return "fetchBulk" if queue_class == "fetch-bulk" else queue_class
 
 
-def moves_message(moves: list[bytes], dropped: int) -> bytes:
+def moves_message(moves: Sequence[bytes], dropped: int) -> bytes:
     """What a watcher is sent."""
     return b'{"type":"moves","moves":[%b],"dropped":%d}' % (b",".join(moves), dropped)

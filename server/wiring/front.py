@@ -35,6 +35,6 @@ async def build_front(
         incoming=incoming,
         webhooks=await build_webhooks(ground, access.signer),
         hosting=build_hosting(ground, incoming.intake, feed),
-        sockets=Sockets(feed, live, access.gate.may_watch, system),
-        streams=EventStreams(feed, live, access.gate.may_watch),
+        sockets=Sockets(feed, live, access.gate.watcher, system),
+        streams=EventStreams(feed, live, access.gate.watcher),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from aiohttp import web
@@ -12,6 +13,8 @@ Network = IPv4Network | IPv6Network
 _UNKNOWN = "unknown"
 # A household or a rented machine has a whole /64 and can come from each of its addresses in turn.
 _ONE_CLIENT_BITS = 64
+# That are remembered, as reading one costs as much as finding its route.
+_MOST_ADDRESSES = 4096
 # What an address list may cost us, whoever wrote it.
 _MOST_HOPS = 32
 
@@ -76,6 +79,7 @@ def _behind(proxy: Address, headers: Sequence[str], trusted: Sequence[Network]) 
     return nearest
 
 
+@lru_cache(_MOST_ADDRESSES)
 def _parsed(text: str) -> Address | None:
     try:
         address = ip_address(text.partition("%")[0])
@@ -97,6 +101,7 @@ def _is_within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
 
 
+@lru_cache(_MOST_ADDRESSES)
 def _one_client(address: Address) -> str:
     if isinstance(address, IPv6Address) and not address.is_loopback:
         return str(ip_network((address, _ONE_CLIENT_BITS), strict=False))

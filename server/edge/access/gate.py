@@ -6,6 +6,7 @@ Runs before every handler. Whose job it is that is asked for, the handlers look 
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
 
@@ -149,9 +150,12 @@ class Gate:
         self._quotas = quotas
         self._doorman = doorman
 
-    async def may_watch(self, request: web.Request, some_id: str) -> bool:
-        """Whether the sender of a request may have the events of this job or batch."""
-        return await self._may_see(request[CALLER], some_id)
+    def watcher(self, request: web.Request) -> Callable[[str], Awaitable[bool]]:
+        """Whether the sender of a request may have the events of a job or batch; asked of its id.
+
+        It knows the sender and not the request, as it lives for as long as a socket does.
+        """
+        return partial(self._may_see, request[CALLER])
 
     async def _may_see(self, caller: Caller, some_id: str) -> bool:
         if caller.is_admin:

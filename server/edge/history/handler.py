@@ -26,7 +26,7 @@ from server.refusals import RecordsOff, RecordsSilent
 log = structlog.get_logger(__name__)
 
 _FRESH = {"Cache-Control": "no-store"}
-_FRESH_WITHIN_S = 1.0  # what ended just before the question is waited for so long
+_FRESH_WITHIN_S = 5.0  # what ended just before the question is waited for so long
 _SEND_S = 60.0  # a reader of an export who takes nothing for so long is let go
 _FAILED_MOST = 100  # where there are no records: the failed jobs that Redis still knows
 

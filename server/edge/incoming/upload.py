@@ -85,8 +85,8 @@ class UploadHandler:
     async def _refuse_early(self, request: web.Request) -> None:
         self._intake.refuse_if_closed()
         refuse_too_large(request, self._settings)
+        await self._intake.queue.door.refuse_if_full()  # first: it costs nothing where it says no
         self._intake.storage.refuse_if_low(request.content_length or 0)
-        await self._intake.queue.door.refuse_if_full()
 
     async def _answer_batch(
         self, request: web.Request, upload: Upload, wish: Wish, turn: Turn
