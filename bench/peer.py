@@ -74,14 +74,35 @@ async def running(name: str, folder: Path) -> AsyncIterator[Peer]:
             "FOLDER": str(folder / "pictures"),
             "WORKERS": str(os.cpu_count() or 1),
         }
-        process = await asyncio.create_subprocess_exec(
-            "node", str(FOLDER / PROGRAMS[name]), env=environment, stdout=PIPE
-        )
+        process = await _start(name, environment)
+        keeper = asyncio.create_task(_keep(name, environment, process))
         try:
-            await _wait_until_ready(name, process)
             yield Peer(f"http://127.0.0.1:{port}", folder, process.pid, valkey.pid)
         finally:
-            await _stop(process)
+            keeper.cancel()
+            await asyncio.wait([keeper])
+
+
+async def _start(name: str, environment: Mapping[str, str]) -> Process:
+    process = await asyncio.create_subprocess_exec(
+        "node", str(FOLDER / PROGRAMS[name]), env=environment, stdout=PIPE
+    )
+    try:
+        await _wait_until_ready(name, process)
+    except BaseException:
+        await _stop(process)
+        raise
+    return process
+
+
+async def _keep(name: str, environment: Mapping[str, str], process: Process) -> None:
+    """Start it again when it was killed, as a supervisor would; end it with this task."""
+    try:
+        while True:
+            await process.wait()
+            process = await _start(name, environment)
+    finally:
+        await _stop(process)
 
 
 async def _wait_until_ready(name: str, process: Process) -> None:

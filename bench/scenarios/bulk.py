@@ -15,10 +15,9 @@ from aiohttp import ClientSession, ClientTimeout, web
 from redis.asyncio import Redis
 from rich.progress import Progress, TaskID
 
-from bench import lines
+from bench import lines, own
 from bench.report import Report, Row, at_most
 from server.jobs import names
-from tests import server_process
 from tests.chaos import evidence
 from tests.intake.origin import Origin, serve_origin
 from tests.server_process import ServerProcess
@@ -162,9 +161,7 @@ async def _run(options: Options, folder: Path, progress: Progress) -> Bulk:
             "SAFELIGHT_FETCH__PORTS": f"[{origin.port}]",
             "SAFELIGHT_FETCH__CONCURRENCY": "1",
         }
-        server = await asyncio.to_thread(
-            server_process.start, folder / "data", environment=environment
-        )
+        server = await asyncio.to_thread(own.start, folder / "data", environment=environment)
         try:
             run = Bulk(server, origin, options.urls, progress, bar)
             await run.run()

@@ -18,11 +18,11 @@ from urllib.parse import quote
 
 from rich.progress import track
 
-from bench import photos, tree
+from bench import own, photos, tree
 from bench.report import Report
 from bench.scenarios.hosting_report import NAMES, WANTED_BYTES, Asked, Options, Site, told
-from tests import server_process
-from tests.nginx_process import Nginx, free_port, nginx_program, sample
+from tests.nginx_process import Nginx, nginx_program, sample
+from tests.ports import free_port
 from tests.server_process import ServerProcess
 
 LARGE_RECIPE = {"format": "png", "resize": {"width": 2000}}
@@ -149,7 +149,7 @@ def _server(folder: Path, *, proxy_cache_s: int, stack: ExitStack) -> ServerProc
         "SAFELIGHT_AI__ENABLED": "false",
         "SAFELIGHT_DEDUP__ENABLED": "false",  # or the file would lie under another picture's id
     }
-    server = server_process.start(folder / "data", environment=environment)
+    server = own.start(folder / "data", environment=environment)
     stack.callback(server.close)
     return server
 

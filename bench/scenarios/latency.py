@@ -15,11 +15,10 @@ from typing import Any
 
 from rich.progress import Progress
 
-from bench import photos
+from bench import own, photos
 from bench.bare import QUALITY, WIDTH, Bare
 from bench.report import Report, Row, at_most, in_words, percentiles_ms
 from bench.services import OURS, Served, install_peers, services
-from tests import server_process
 from tests.server_process import ServerProcess
 
 RECIPE = {"resize": {"width": WIDTH}, "format": "webp", "quality": QUALITY}
@@ -54,7 +53,7 @@ def latency(options: Options) -> Report:
         install_peers()
     with tempfile.TemporaryDirectory(prefix="safelight-latency-") as name:
         work = Path(name)
-        server = server_process.start(work / "data", environment=ENVIRONMENT)
+        server = own.start(work / "data", environment=ENVIRONMENT)
         try:
             bare_s, measured = asyncio.run(_measure(options, server, work))
         finally:

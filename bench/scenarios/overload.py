@@ -17,10 +17,9 @@ from typing import Any
 from aiohttp import ClientSession
 from rich.progress import Progress
 
-from bench import photos, tree
+from bench import own, photos, tree
 from bench.client import Answers, Client
 from bench.report import Report, Row, at_most, in_words, percentiles_ms
-from tests import server_process
 from tests.server_process import ServerProcess
 
 RECIPE = {"resize": {"width": 800}, "format": "webp", "quality": 80}
@@ -88,7 +87,7 @@ def _server(data_dir: Path, *, depth: int) -> Iterator[ServerProcess]:
         "SAFELIGHT_DEDUP__ENABLED": "false",
         "SAFELIGHT_QUEUE__MAX_DEPTH": str(depth),
     }
-    server = server_process.start(data_dir, environment=environment)
+    server = own.start(data_dir, environment=environment)
     try:
         yield server
     finally:

@@ -9,9 +9,8 @@ from statistics import median
 
 from rich.progress import Progress
 
-from bench import lines
+from bench import lines, own
 from bench.report import Report, Row, at_most
-from tests import server_process
 from tests.chaos.soak import ENVIRONMENT, Sample, Soak
 
 
@@ -27,7 +26,7 @@ def soak(options: Options) -> Report:
     """A server of its own on a data folder of its own."""
     with tempfile.TemporaryDirectory(prefix="safelight-soak-") as name, Progress() as progress:
         bar = progress.add_task("uploading", total=options.jobs)
-        server = server_process.start(Path(name) / "data", environment=ENVIRONMENT)
+        server = own.start(Path(name) / "data", environment=ENVIRONMENT)
         try:
             run = Soak(server, options.jobs, told=lambda done: progress.update(bar, completed=done))
             samples = asyncio.run(run.run())

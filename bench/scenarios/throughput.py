@@ -12,12 +12,11 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from bench import photos, redis_use, tree
+from bench import own, photos, redis_use, tree
 from bench.bare import QUALITY, WIDTH, Bare
 from bench.client import Answers
 from bench.services import Served, install_peers, services
 from bench.tree import Cpu, Peak
-from tests import server_process
 from tests.server_process import ServerProcess
 
 RECIPE = {"resize": {"width": WIDTH}, "format": "webp", "quality": QUALITY}
@@ -76,7 +75,7 @@ def throughput(options: Options) -> Rounds:
         install_peers()
     with tempfile.TemporaryDirectory(prefix="safelight-bench-") as name:
         work = Path(name)
-        server = server_process.start(work / "data", environment=ENVIRONMENT)
+        server = own.start(work / "data", environment=ENVIRONMENT)
         try:
             return asyncio.run(_measure(options, server, work))
         finally:

@@ -14,6 +14,7 @@ import { WebSocketServer } from "ws";
 
 const { PORT, REDIS_SOCKET, FOLDER, WORKERS } = process.env;
 const MAX_WAITING = 1000;
+const MOST_UNREAD = 1024 * 1024; // bytes that a socket may owe
 const connection = { path: REDIS_SOCKET };
 
 await mkdir(FOLDER, { recursive: true });
@@ -32,8 +33,11 @@ const watchers = new Map(); // job id -> sockets
 const tell = (jobId, event) => {
   const sockets = watchers.get(jobId);
   if (!sockets) return;
-  const text = JSON.stringify({ type: "job", jobId, ...event });
-  for (const socket of sockets) socket.send(text);
+  const data = Buffer.from(JSON.stringify({ type: "job", jobId, ...event })); // once for all
+  for (const socket of sockets) {
+    if (socket.bufferedAmount > MOST_UNREAD) socket.terminate();
+    else socket.send(data, { binary: false });
+  }
 };
 events.on("active", ({ jobId }) => tell(jobId, { status: "processing", progress: 0 }));
 events.on("progress", ({ jobId, data }) => tell(jobId, { status: "processing", progress: data }));
@@ -69,6 +73,13 @@ const state = async (jobId) => {
 app.get("/status/:id", async (request, reply) => {
   const found = await state(request.params.id);
   return found ?? reply.code(404).send({ error: "no such job" });
+});
+
+app.delete("/job/:id", async (request, reply) => {
+  const job = await queue.getJob(request.params.id);
+  if (!(await job?.isWaiting())) return reply.code(409).send({ error: "it does not wait" });
+  await job.remove();
+  return reply.code(204).send();
 });
 
 app.get("/image/:id", (request, reply) =>

@@ -86,11 +86,26 @@ app.get("/status/:id", async (request, response) => {
   if (found.status) response.json(found);
   else response.status(404).json({ error: "no such job" });
 });
+app.delete("/job/:id", async (request, response) => {
+  const place = waiting.findIndex(({ jobId }) => jobId === request.params.id);
+  if (place < 0) {
+    response.status(409).json({ error: "it does not wait" });
+    return;
+  }
+  waiting.splice(place, 1);
+  await note(request.params.id, { status: "cancelled" });
+  response.status(204).end();
+});
 app.use("/image", express.static(FOLDER));
 
 const watchers = new Map(); // job id -> sockets
+const MOST_UNREAD = 1024 * 1024;
 subscriber.on("message", (channel, text) => {
-  for (const socket of watchers.get(channel.slice("events:".length)) ?? []) socket.send(text);
+  const data = Buffer.from(text); // once, not for each socket
+  for (const socket of watchers.get(channel.slice("events:".length)) ?? []) {
+    if (socket.bufferedAmount > MOST_UNREAD) socket.terminate();
+    else socket.send(data, { binary: false });
+  }
 });
 
 const http = createServer(app);
@@ -101,9 +116,13 @@ server.on("connection", (socket) => {
     const { type, jobId } = JSON.parse(data);
     if (type !== "subscribe") return;
     watched.add(jobId);
-    if (!watchers.has(jobId)) watchers.set(jobId, new Set());
-    watchers.get(jobId).add(socket);
-    await subscriber.subscribe(`events:${jobId}`);
+    let sockets = watchers.get(jobId);
+    if (!sockets) {
+      watchers.set(jobId, (sockets = new Set()));
+      sockets.confirmed = subscriber.subscribe(`events:${jobId}`); // by the first alone
+    }
+    sockets.add(socket);
+    await sockets.confirmed;
     const found = await redis.hgetall(`job:${jobId}`);
     if (found.status) socket.send(JSON.stringify({ type: "job", jobId, ...found }));
   });
