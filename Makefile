@@ -16,9 +16,12 @@ PIP_COMPILE := .venv/bin/pip-compile --quiet --no-config --generate-hashes --str
 serve: .venv/serve.stamp
 	@exec .venv/bin/python -m server serve $(ARGS)
 
-## test: every check and every test, a file of tests on each core; ARGS="-n0 tests/jobs" for some of them
+# One more than there are cores: some tests wait at any time.
+WORKERS ?= $(shell expr $$(nproc) + 1)
+
+## test: every check and every test, files of them side by side; ARGS="-n0 tests/jobs" for some of them
 test: .venv/dev.stamp chromium jq nginx prometheus compiler node check
-	.venv/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 ## check: format, lint, types and the rule of imports
 check: .venv/dev.stamp

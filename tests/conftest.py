@@ -7,13 +7,24 @@ from typing import Protocol
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from server.ops.valkey import EmbeddedValkey
 from tests import server_process
 from tests.server_process import ServerProcess
 
+LONGEST_FIRST = (
+    *("deploy", "nodes", "contract", "chaos", "web", "webhooks", "storage", "intake", "bench"),
+    *("edge", "live", "ops", "records", "docs", "cli", "jobs", "pool"),
+)
 SERVERS = pytest.StashKey[list[ServerProcess]]()
+
+# The same examples every time, however long a busy machine takes for each.
+settings.register_profile(
+    "safelight", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("safelight")
 
 
 class StartServer(Protocol):
@@ -64,7 +75,11 @@ def start_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sta
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One server with the real defaults for all tests that neither stop it nor count its jobs."""
-    server = server_process.start(tmp_path_factory.mktemp("shared-server") / "data")
+    server = server_process.start(
+        tmp_path_factory.mktemp("shared-server") / "data",
+        environment=server_process.WITH_NETWORKS,
+        program=server_process.PROGRAM,
+    )
     yield server
     server.close()
 
@@ -83,6 +98,16 @@ def chromium() -> str:
     if program is None:
         pytest.skip("Chromium is not installed: this test drives a real browser")
     return program
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, or one process is still at it when the others are done."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.relative_to(Path(__file__).parent).parts[:1]
+        return LONGEST_FIRST.index(folder[0]) if folder and folder[0] in LONGEST_FIRST else 99
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,8 +3,10 @@
 import os
 import select
 
+from tests.patience import PATIENCE_S
 
-def wait_until_gone(pid: int, *, timeout_s: float = 10.0) -> bool:
+
+def wait_until_gone(pid: int, *, timeout_s: float = PATIENCE_S) -> bool:
     """Whether the process ended within the time; a pidfd becomes readable at that moment."""
     try:
         descriptor = os.pidfd_open(pid)

@@ -13,16 +13,27 @@ from pathlib import Path
 
 import psutil
 
+from tests.patience import PATIENCE_S
 from tests.processes import wait_until_gone
+from tests.server_template import Forked, fork_server
 
 PROJECT = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-m", "server")
 READY = "Safelight is ready at "
 ERROR = '"level":"error"'
-READY_TIMEOUT_S = 45.0
-STOP_TIMEOUT_S = 25.0
-END_TIMEOUT_S = 5.0  # workers and Valkey, after the server has ended
+READY_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = PATIENCE_S
+UNHURRIED_S = 1.0  # a server that has nothing to do has ended by then
+END_TIMEOUT_S = 30.0  # workers and Valkey, after the server has ended
 LOG_TAIL_BYTES = 6000
+# What a test does not choose. An answer comes when its picture is done, however busy the machine
+# is; and no start measures neural networks that no test of the file asks for.
+USUAL = {
+    "SAFELIGHT_UPLOAD__SYNC_WAIT_S": "60",
+    "SAFELIGHT_DERIVED__WAIT_S": "60",
+    "SAFELIGHT_AI__ENABLED": "false",
+}
+WITH_NETWORKS = {"SAFELIGHT_AI__ENABLED": "true"}
 
 
 @dataclass
@@ -32,7 +43,7 @@ class ServerProcess:
     url: str
     data_dir: Path
     log: Path
-    process: "subprocess.Popen[str]"
+    process: "subprocess.Popen[str] | Forked"
     _family: set[psutil.Process] = field(default_factory=set)
 
     @property
@@ -62,6 +73,12 @@ class ServerProcess:
         self.process.kill()
         self.process.wait(STOP_TIMEOUT_S)
 
+    def _stop_at_once(self) -> None:
+        # The second SIGTERM says that nobody waits for running work.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.stop(timeout_s=UNHURRIED_S)
+        self.stop()
+
     def log_tail(self) -> str:
         """The end of what it wrote to stderr."""
         return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
@@ -75,7 +92,7 @@ class ServerProcess:
     def close(self) -> None:
         """Leave nothing behind, and say so if something had to be ended by force."""
         try:
-            self.stop()
+            self._stop_at_once()
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"SIGTERM did not stop the server:\n{self.log_tail()}") from None
@@ -96,26 +113,35 @@ def start(
     arguments: tuple[str, ...] = (),
     through: tuple[str, ...] = (),
     within_s: float = READY_TIMEOUT_S,
-    program: tuple[str, ...] = PROGRAM,
+    program: tuple[str, ...] | None = None,
+    usual: Mapping[str, str] = USUAL,
 ) -> ServerProcess:
     """Start it on a free port and wait until it says that it answers.
 
-    through: a program that becomes it, e.g. in another network; program: what `safelight` is.
+    through: a program that becomes it, e.g. in another network; program: what `safelight` is;
+    usual: settings that `environment` may change.
+    Where neither is given, nor any variable but settings, it is forked from a process that has
+    loaded it (server_template.py).
     """
     log = data_dir.with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [*program, "serve", "--port", "0", "--data-dir", str(data_dir)]
+    command = ["serve", "--port", "0", "--data-dir", str(data_dir), *arguments]
     own = {name: value for name, value in os.environ.items() if not name.startswith("SAFELIGHT_")}
+    whole = own | dict(usual) | dict(environment or {})
+    process: subprocess.Popen[str] | Forked
     with log.open("ab") as stderr:
-        process = subprocess.Popen(
-            [*through, *command, *arguments],
-            cwd=PROJECT,
-            env=own | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        )
+        if not through and program is None and _is_read_late(environment or {}):
+            process = fork_server(command, whole, stderr.fileno())
+        else:
+            process = subprocess.Popen(
+                [*through, *(program or PROGRAM), *command],
+                cwd=PROJECT,
+                env=whole,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
     server = ServerProcess(url="", data_dir=data_dir, log=log, process=process)
     try:
         server.url = _ready_url(server, within_s)
@@ -125,6 +151,11 @@ def start(
         raise
     server.children()
     return server
+
+
+def _is_read_late(environment: Mapping[str, str]) -> bool:
+    """Whether no library may have read any of it when it was loaded, as TLS does SSL_CERT_FILE."""
+    return all(name.startswith(("SAFELIGHT_", "AWS_")) for name in environment)
 
 
 def _is_gone(child: psutil.Process) -> bool:

@@ -87,7 +87,7 @@ async def test_several_pictures_become_a_batch(client: ClientSession) -> None:
     async with client.post("/upload", data=form) as response:
         assert response.status == 202
         accepted = await response.json()
-    async with client.get(f"/status/{accepted['jobId']}", params={"wait": "20"}) as response:
+    async with client.get(f"/status/{accepted['jobId']}", params={"wait": "60"}) as response:
         status = await response.json()
 
     assert [image["name"] for image in accepted["images"]] == ["0.jpg", "1.jpg", "2.jpg"]

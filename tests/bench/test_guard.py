@@ -2,8 +2,6 @@
 
 from statistics import median
 
-import pytest
-
 from bench.scenarios.throughput import Options, throughput
 from bench.scenarios.throughput_report import report_of
 from bench.services import OURS
@@ -13,7 +11,6 @@ MOST_CPU_OVER_BARE = 2.3
 MOST_COMMANDS = 10
 
 
-@pytest.mark.timeout(120)
 def test_small_pictures_cost_little_more_than_bare_libvips() -> None:
     options = Options(folder=None, kind="small", count=24, rounds=2, window=8)
 

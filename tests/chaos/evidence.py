@@ -18,6 +18,7 @@ from server.jobs import names
 from server.jobs.connection import command_client
 from server.ops.valkey import EmbeddedValkey
 from tests.chaos import ledger, numbered
+from tests.patience import PATIENCE_S
 
 Hash = dict[str, str]
 IDLE = ("waiting:interactive", "waiting:bulk", "waiting_bytes", "processing")
@@ -25,11 +26,11 @@ IDLE = ("waiting:interactive", "waiting:bulk", "waiting_bytes", "processing")
 
 def redis_of(data_dir: Path) -> Redis:
     """The Valkey that the server on this folder has started."""
-    return command_client(EmbeddedValkey(data_dir).url, timeout_s=5)
+    return command_client(EmbeddedValkey(data_dir).url, timeout_s=30)
 
 
 async def all_is_well(
-    data_dir: Path, accepted: Mapping[str, int], url: str, *, within_s: float = 60
+    data_dir: Path, accepted: Mapping[str, int], url: str, *, within_s: float = 3 * PATIENCE_S
 ) -> None:
     """Every upload that was accepted (id -> number) completed, once; nothing else is left."""
     async with redis_of(data_dir) as redis:
@@ -43,7 +44,7 @@ async def all_is_well(
     assert {job_id: completed[job_id] for job_id in accepted} == dict.fromkeys(accepted, 1)
 
 
-async def all_is_quiet(redis: Redis, data_dir: Path, *, within_s: float) -> None:
+async def all_is_quiet(redis: Redis, data_dir: Path, *, within_s: float = PATIENCE_S) -> None:
     """Wait until nothing waits, runs, is delayed or half-done."""
     deadline = time.monotonic() + within_s
     while True:
@@ -96,7 +97,9 @@ async def disk_agrees(redis: Redis, data_dir: Path) -> None:
     assert files_below(data_dir, "spool") == set()
 
 
-async def history_agrees(accepted: Mapping[str, int], url: str, *, within_s: float = 20) -> None:
+async def history_agrees(
+    accepted: Mapping[str, int], url: str, *, within_s: float = PATIENCE_S
+) -> None:
     """Each of them is in the history, once and as completed."""
     deadline = time.monotonic() + within_s
     async with ClientSession(url) as client:

@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "SAFELIGHT_QUEUE__MAX_ATTEMPTS": "20",
     "SAFELIGHT_QUEUE__MAX_LOSSES": "20",
     "SAFELIGHT_LIVE__CONFIRM_TIMEOUT_S": "2",
+    "SAFELIGHT_UPLOAD__SYNC_WAIT_S": "5",  # some uploads are answered before their end
 }
 TO_TRY_AGAIN = (429, 503)  # the only answers beside 2xx that an upload may get in a storm
 

@@ -14,10 +14,10 @@ from tests.chaos import numbered
 from tests.chaos.evidence import redis_of
 from tests.chaos.parts import SLOW, lane_pids
 from tests.conftest import StartServer
-from tests.edge.forms import status_of, upload
+from tests.edge.forms import end_of, status_of, upload
 from tests.edge.problem import problem
-from tests.edge.traces import eventually, traces
-from tests.server_process import ServerProcess
+from tests.edge.traces import eventually
+from tests.patience import PATIENCE_S
 
 MIB = 1024 * 1024
 TWO_LANES = {"SAFELIGHT_POOL__MIN_LANES": "2", "SAFELIGHT_POOL__MAX_LANES": "2"}
@@ -35,23 +35,21 @@ async def send(client: ClientSession, number: int, options: object) -> str:
     return str(answer["jobId"])
 
 
-async def until_running(server: ServerProcess, jobs: int) -> None:
-    await eventually(lambda: traces(server).counters["processing"] == jobs)
-
-
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
 async def test_dead_worker_costs_one_attempt_of_one_job(
     start_server: StartServer, number: signal.Signals
 ) -> None:
     server = start_server(**TWO_LANES)
     async with ClientSession(server.url) as client:
+        workers = await lane_pids(client)
         job_ids = [await send(client, one, SLOW) for one in range(2)]
-        await until_running(server, 2)
+        for job_id in job_ids:
+            await until_attempt(client, job_id, 1)
 
-        os.kill((await lane_pids(client))[0], number)
+        os.kill(workers[0], number)
 
         for job_id in job_ids:
-            assert (await status_of(client, job_id, wait_s=25))["status"] == "completed"
+            assert (await end_of(client, job_id))["status"] == "completed"
         found = [await details_of(client, job_id) for job_id in job_ids]
 
     histories = sorted(one["attemptHistory"] for one in found)
@@ -71,15 +69,15 @@ async def test_job_that_kills_every_worker_is_quarantined_and_completes_when_tri
         for attempt in (1, 2):
             await until_attempt(client, job_id, attempt)
             os.kill((await lane_pids(client))[0], signal.SIGSEGV)
-        failed = await status_of(client, job_id, wait_s=10)
+        failed = await end_of(client, job_id)
         async with client.get("/jobs", params={"status": "failed"}) as response:
             listed = [job["jobId"] for job in (await response.json())["jobs"]]
         quarantined = await redis.xlen("queue:dead")
-        innocent = [await status_of(client, other, wait_s=10) for other in others]
+        innocent = [await end_of(client, other) for other in others]
 
         async with client.post(f"/job/{job_id}/retry") as response:
             assert response.status == 202
-        again = await status_of(client, job_id, wait_s=20)
+        again = await end_of(client, job_id)
 
         assert failed["status"] == "failed"
         assert failed["error"]["code"] == "worker_crashed"
@@ -92,7 +90,7 @@ async def test_job_that_kills_every_worker_is_quarantined_and_completes_when_tri
 
 async def until_attempt(client: ClientSession, job_id: str, attempt: int) -> None:
     """Until this attempt of the job is at work in its child, past the first report."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         status = await status_of(client, job_id)
         if (status["status"], status["attempts"]) == ("processing", attempt) and (
@@ -120,8 +118,8 @@ async def test_worker_that_hangs_for_ever_is_killed_at_the_hard_deadline(
 
         os.kill((await lane_pids(client))[0], signal.SIGSTOP)
 
-        failed = await status_of(client, job_id, wait_s=10)
-        innocent = await status_of(client, other, wait_s=10)
+        failed = await end_of(client, job_id)
+        innocent = await end_of(client, other)
 
     assert failed["error"]["code"] == "worker_crashed"
     assert "hard deadline" in failed["error"]["detail"]
@@ -158,7 +156,7 @@ async def test_worker_that_died_before_it_began_blames_nobody(start_server: Star
 
         os.kill(idle, signal.SIGKILL)
 
-        completed = await status_of(client, job_id, wait_s=20)
+        completed = await end_of(client, job_id)
         details = await details_of(client, job_id)
 
     assert (completed["status"], completed["attempts"]) == ("completed", 1)
@@ -172,6 +170,6 @@ async def test_worker_that_hangs_before_it_begins_is_replaced(start_server: Star
         os.kill(idle, signal.SIGSTOP)
         job_id = await send(client, 1, {})
 
-        status = await status_of(client, job_id, wait_s=20)
+        status = await end_of(client, job_id)
 
     assert status["status"] == "completed"

@@ -13,9 +13,10 @@ from aiohttp import ClientError, ClientSession, FormData
 from server.jobs import names
 from tests.chaos.parts import SLOW, valkey_pid
 from tests.conftest import StartServer
-from tests.edge.forms import form, status_of
+from tests.edge.forms import end_of, form
 from tests.edge.pictures import jpeg
 from tests.edge.traces import eventually, redis_of
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 PICTURE = jpeg(640, 480)
@@ -33,7 +34,7 @@ def job_ids(server: ServerProcess) -> set[str]:
 
 async def send_until_answered(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
     """As a client does that keeps to Retry-After, which a 409 says."""
-    async with ClientSession(server.url) as session, asyncio.timeout(25):
+    async with ClientSession(server.url) as session, asyncio.timeout(PATIENCE_S):
         while True:
             async with session.post("/upload", data=body(), headers=headers) as response:
                 if response.status == 409:
@@ -67,6 +68,6 @@ async def test_killed_between_admission_and_answer_makes_no_second_job(
     answer = await send_until_answered(server, headers)
     assert answer["jobId"] == job_id
     async with ClientSession(server.url) as session:
-        assert (await status_of(session, job_id, wait_s=20))["status"] == "completed"
+        assert (await end_of(session, job_id))["status"] == "completed"
     assert await send_until_answered(server, headers) == answer
     assert job_ids(server) == {job_id}

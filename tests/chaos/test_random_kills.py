@@ -7,15 +7,12 @@ import os
 import secrets
 from pathlib import Path
 
-import pytest
-
 from tests.chaos import evidence
 from tests.chaos.storm import Storm
 
 UPLOADS, KILLS = 150, 15
 
 
-@pytest.mark.timeout(120)
 async def test_every_accepted_upload_completes_exactly_once_whatever_is_killed(
     tmp_path: Path,
 ) -> None:

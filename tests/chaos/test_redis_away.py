@@ -19,9 +19,10 @@ from server.ops.valkey import EmbeddedValkey
 from tests.chaos import evidence, numbered
 from tests.chaos.parts import SLOW, stopped, valkey_pid
 from tests.conftest import StartServer
-from tests.edge.forms import status_of, upload
+from tests.edge.forms import end_of, status_of, upload
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, traces
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 QUICK = {
@@ -31,6 +32,7 @@ QUICK = {
     "SAFELIGHT_POOL__MAX_LANES": "1",
 }
 AWAY_S = float(os.environ.get("CHAOS_AWAY_S", "4"))
+LONGEST_S = 20.0  # of a refusal; a command may take one, and the machine may be busy
 FRESH_S = 1.0  # how old what /readyz says may be, twice over
 JPEG = {"Content-Type": "image/jpeg", "Prefer": "respond-async"}
 
@@ -55,7 +57,7 @@ async def refusals(client: ClientSession, *, for_s: float) -> list[float]:
 
 
 async def completed_event(socket: ClientWebSocketResponse, job_id: str) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE_S):
         async for message in socket:
             event = message.json()
             if event.get("jobId") == job_id and event.get("status") == "completed":
@@ -78,7 +80,6 @@ async def watched_slow_job(client: ClientSession, server: ServerProcess) -> Asyn
             watcher.cancel()
 
 
-@pytest.mark.timeout(60)
 async def test_redis_that_hangs_is_answered_for_and_heals(start_server: StartServer) -> None:
     server = start_server(**QUICK)
     async with ClientSession(server.url) as client:
@@ -87,13 +88,13 @@ async def test_redis_that_hangs_is_answered_for_and_heals(start_server: StartSer
             with stopped(valkey_pid(server)):
                 taken_s = await refusals(client, for_s=AWAY_S)
 
-        assert (await status_of(client, waiting["jobId"], wait_s=20))["status"] == "completed"
+        assert (await end_of(client, waiting["jobId"]))["status"] == "completed"
         later = await upload(client, numbered.picture(3), options=numbered.RECIPE)
 
-    assert max(taken_s) < 4
+    assert max(taken_s) < LONGEST_S
     assert later["status"] == "completed"
     async with evidence.redis_of(server.data_dir) as redis:
-        await evidence.all_is_quiet(redis, server.data_dir, within_s=25)
+        await evidence.all_is_quiet(redis, server.data_dir)
         await evidence.redis_is_tidy(redis)
         await evidence.disk_agrees(redis, server.data_dir)
 
@@ -118,7 +119,6 @@ async def outside(tmp_path: Path) -> AsyncIterator[EmbeddedValkey]:
         await valkey.__aexit__(None, None, None)
 
 
-@pytest.mark.timeout(60)
 async def test_redis_of_others_goes_away_and_comes_back(
     start_server: StartServer, outside: EmbeddedValkey
 ) -> None:
@@ -131,10 +131,10 @@ async def test_redis_of_others_goes_away_and_comes_back(
             taken_s = await refusals(client, for_s=AWAY_S)
             await outside.__aenter__()
 
-        assert (await status_of(client, waiting["jobId"], wait_s=20))["status"] == "completed"
+        assert (await end_of(client, waiting["jobId"]))["status"] == "completed"
         assert (await upload(client, numbered.picture(3)))["status"] == "completed"
 
-    assert max(taken_s) < 4
+    assert max(taken_s) < LONGEST_S
     assert server.process.poll() is None
 
 
@@ -157,7 +157,7 @@ async def test_full_redis_refuses_uploads_and_lets_jobs_in_work_end(
             assert "memory" in refusal["detail"]
             assert int(response.headers["Retry-After"]) >= 1
         for job in (running, waiting):
-            ended = await status_of(client, job["jobId"], wait_s=20)
+            ended = await end_of(client, job["jobId"])
             assert ended["status"] == "completed", ended
         await nothing_half_written(redis, server, jobs=2)
 
@@ -167,7 +167,7 @@ async def test_full_redis_refuses_uploads_and_lets_jobs_in_work_end(
 
 
 async def nothing_half_written(redis: Redis, server: ServerProcess, *, jobs: int) -> None:
-    await evidence.all_is_quiet(redis, server.data_dir, within_s=2)
+    await evidence.all_is_quiet(redis, server.data_dir)
     await evidence.redis_is_tidy(redis)
     await evidence.disk_agrees(redis, server.data_dir)
     assert len(await evidence.all_jobs(redis)) == jobs

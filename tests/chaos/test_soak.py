@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-import pytest
 from redis.asyncio import Redis
 
 from server.jobs import names
@@ -13,7 +12,6 @@ from tests.conftest import StartServer
 from tests.edge.traces import OF_NODES
 
 
-@pytest.mark.timeout(90)
 async def test_three_hundred_jobs_leave_nothing_that_grows(start_server: StartServer) -> None:
     server = start_server(SAFELIGHT_IMAGES__KEEP_S="1", SAFELIGHT_POOL__MAX_LANES="1")
     soak = Soak(server, jobs=0)

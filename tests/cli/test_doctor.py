@@ -4,12 +4,9 @@ import json
 from pathlib import Path
 from urllib.request import urlopen
 
-import pytest
-
 from tests.cli.command import Done, started
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
-
-pytestmark = pytest.mark.timeout(120)  # it starts Valkey, workers and networks
 
 
 def doctor(*arguments: object, **environment: str) -> Done:
@@ -57,5 +54,5 @@ def test_a_running_server_is_not_disturbed(shared_server: ServerProcess) -> None
     assert "the server's own Redis answers" in says
     assert "the running server says that it is well" in says
     assert sorted(shared_server.data_dir.iterdir()) == before
-    with urlopen(f"{shared_server.url}/readyz", timeout=20) as answer:
+    with urlopen(f"{shared_server.url}/readyz", timeout=PATIENCE_S) as answer:
         assert answer.status == 200

@@ -24,9 +24,9 @@ from tests.cli.losing_proxy import losing_proxy
 from tests.conftest import StartServer
 from tests.edge.cutting_proxy import cutting_proxy
 from tests.edge.pictures import jpeg
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 from tests.server_process import PROJECT, ServerProcess
-
-pytestmark = pytest.mark.timeout(120)  # commands, servers that are killed, one lane
 
 SMALL = ("--width", "16", "--format", "png")
 SLOW = ("--options", '{"upscale":{"factor":4,"engine":"classic"},"format":"avif","effort":"best"}')
@@ -45,7 +45,7 @@ def width_of(path: Path) -> int:
 
 def jobs(server: ServerProcess) -> int:
     """How many this server has ever let in."""
-    with urlopen(f"{server.url}/jobs?limit=500", timeout=20) as answer:
+    with urlopen(f"{server.url}/jobs?limit=500", timeout=PATIENCE_S) as answer:
         return len(orjson.loads(answer.read())["jobs"])
 
 
@@ -104,7 +104,7 @@ def test_a_bad_picture_costs_only_itself_and_json_tells_which(
     assert "No such file" in told["missing.jpg"]["error"]["detail"]
     assert told["empty.jpg"]["error"]["detail"] == "it is empty"
     assert told["a.jpg"]["variants"][0]["width"] == 16
-    with urlopen(told["a.jpg"]["url"], timeout=20) as answer:
+    with urlopen(told["a.jpg"]["url"], timeout=PATIENCE_S) as answer:
         assert len(answer.read()) == told["a.jpg"]["bytesOut"]
 
 
@@ -210,8 +210,8 @@ def test_a_server_that_is_killed_in_between_costs_nothing(
     for number in range(6):
         (photos / f"{number}.jpg").write_bytes(jpeg(700, 500))
     settings = {"SAFELIGHT_AI__ENABLED": "false", "SAFELIGHT_POOL__MAX_LANES": "1"}
-    server = start_server(**settings)
-    port = server.url.rpartition(":")[2]
+    port = str(free_port())
+    server = start_server("--port", port, **settings)
 
     out = ("-o", tmp_path / "out", "-s", server.url)
     with started("upload", photos, "--format", "avif", *out) as upload:
@@ -219,7 +219,7 @@ def test_a_server_that_is_killed_in_between_costs_nothing(
         first = upload.stdout.readline()
         server.kill()
         start_server("--port", port, data_dir=server.data_dir, **settings)
-        rest, err = upload.communicate(timeout=60)
+        rest, err = upload.communicate(timeout=PATIENCE_S)
 
     assert upload.returncode == 0, err
     assert len({line.split("\t")[0] for line in (first + rest).splitlines()}) == 6
@@ -237,7 +237,7 @@ def test_ctrl_c_says_what_goes_on_and_watch_takes_it_up(
     with started("upload", tmp_path / "0.jpg", tmp_path / "1.jpg", *SLOW, *at) as upload:
         _until(lambda: _batches(narrow_server) > before)
         upload.send_signal(signal.SIGINT)
-        _, err = upload.communicate(timeout=30)
+        _, err = upload.communicate(timeout=PATIENCE_S)
     command = re.search(r"safelight (watch .*)", err)
 
     assert upload.returncode == 130
@@ -261,7 +261,7 @@ def test_a_terminal_gets_bars_and_a_table(live_server: str, photos: Path) -> Non
     os.close(theirs)
     shown = _read_all(ours)
 
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert "sending" in shown
     assert "developing" in shown
     assert re.search(r"picture.*result.*before.*after", shown)
@@ -293,7 +293,7 @@ async def _upload(*arguments: object) -> Any:
     from tests.cli.command import Done
 
     with started("upload", *arguments) as process:
-        out, err = await asyncio.to_thread(process.communicate, timeout=60)
+        out, err = await asyncio.to_thread(process.communicate, timeout=PATIENCE_S)
     return Done(process.returncode, out, err)
 
 
@@ -305,7 +305,7 @@ def _batches(server: ServerProcess) -> int:
 
 
 def _until(is_so: Any) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not is_so():
         assert time.monotonic() < deadline, "it has not come to that"
         time.sleep(0.02)

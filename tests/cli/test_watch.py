@@ -1,6 +1,7 @@
 """`safelight watch` against a real server."""
 
 import io
+import time
 from pathlib import Path
 
 import orjson
@@ -11,9 +12,8 @@ from server.cli.following.page import page, sparks
 from tests.cli.command import safelight
 from tests.edge.gated import key_of
 from tests.edge.pictures import jpeg
+from tests.edge.traces import is_idle
 from tests.server_process import ServerProcess
-
-pytestmark = pytest.mark.timeout(120)
 
 
 def sent(server: str, *files: Path) -> list[str]:
@@ -77,6 +77,8 @@ def test_what_cannot_be_watched_is_said(
 
 
 def test_the_service_as_a_whole_is_shown_once(shared_server: ServerProcess) -> None:
+    while not is_idle(shared_server):
+        time.sleep(0.05)
     at = ("-s", shared_server.url)
     told = safelight("watch", "--system", "--once", "--json", *at)
     line = safelight("watch", "--system", "--once", *at)

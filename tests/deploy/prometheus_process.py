@@ -13,10 +13,11 @@ from urllib.request import urlopen
 
 import orjson
 
+from tests.patience import PATIENCE_S
 from tests.server_process import PROJECT
 
 FOLDER = PROJECT / "deploy" / "prometheus"
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 60.0
 EVERY = "1500ms"
 _NOT_READY = 503
 
@@ -83,7 +84,7 @@ class Prometheus:
         """`data` of an answer of its HTTP API; any JSON. Raises ValueError with its complaint."""
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urlencode(query)}"
         try:
-            with urlopen(url, timeout=20) as response:
+            with urlopen(url, timeout=PATIENCE_S) as response:
                 return orjson.loads(response.read())["data"]
         except HTTPError as error:
             if error.code == _NOT_READY:

@@ -57,7 +57,7 @@ async def test_it_serves_on_a_machine_with_nothing_but_the_c_library(
         program=("/safelight",),
         through=root.through,
         arguments=("--data-dir", "/data"),
-        environment=CACHE,
+        environment=CACHE | server_process.WITH_NETWORKS,
     )
     try:
         async with ClientSession(server.url) as client:

@@ -17,11 +17,12 @@ from aiohttp import ClientSession
 
 from tests.edge.forms import upload
 from tests.edge.pictures import jpeg, png
-from tests.nginx_process import free_port
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 from tests.server_process import PROJECT, ServerProcess
 
 SAMPLE = PROJECT / "deploy" / "caddy" / "Caddyfile"
-READY_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 60.0
 TO_WEBP = {"resize": {"width": 32}, "format": "webp"}
 SAME = ("ETag", "Content-Type", "Content-Length", "Cache-Control", "Accept-Ranges", "Vary")
 JOB_EVENT = "data: "
@@ -119,7 +120,7 @@ async def test_words_are_packed_and_pictures_are_not(client: ClientSession) -> N
 
 
 async def test_a_socket_is_told_through_caddy(client: ClientSession) -> None:
-    async with client.ws_connect("/ws") as ws, asyncio.timeout(20):
+    async with client.ws_connect("/ws") as ws, asyncio.timeout(PATIENCE_S):
         made = await upload(client, jpeg(40, 40), options=TO_WEBP, at_once=True)
         await ws.send_json({"type": "subscribe", "jobId": made["jobId"]})
         told = await ws.receive_json()
@@ -134,7 +135,7 @@ async def test_events_leave_caddy_when_they_happen(client: ClientSession) -> Non
     packed = {"Accept-Encoding": "gzip, zstd"}  # what a browser says; a packed stream would wait
     async with client.get(f"/events/{made['jobId']}", headers=packed) as response:
         status = ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while status != "completed":
                 line = (await response.content.readline()).decode()
                 if line.startswith(JOB_EVENT):

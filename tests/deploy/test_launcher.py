@@ -10,10 +10,10 @@ import pytest
 
 from deploy.binary.build import assemble
 from tests.deploy.bare_root import can_compile
+from tests.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.skipif(not can_compile(), reason="no C compiler with zlib: make compiler"),
-    pytest.mark.timeout(120),  # what is unpacked is synced, and the disk has other users
 ]
 
 # In the place of Python: says what it was given.
@@ -36,7 +36,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(program: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [program, *arguments], env=environment, capture_output=True, text=True, timeout=60
+        [program, *arguments], env=environment, capture_output=True, text=True, timeout=PATIENCE_S
     )
 
 
@@ -59,7 +59,7 @@ def test_two_first_starts_at_once_make_one_folder(program: Path, tmp_path: Path)
         subprocess.Popen([program], env={"XDG_CACHE_HOME": str(tmp_path)}, stdout=subprocess.PIPE)
         for _ in range(4)
     ]
-    ended = [process.communicate(timeout=60)[0] for process in started]
+    ended = [process.communicate(timeout=PATIENCE_S)[0] for process in started]
 
     assert all(text.startswith(b"unpacked ") for text in ended)
     assert len(versions(tmp_path)) == 1
@@ -101,7 +101,7 @@ def test_whoever_runs_holds_the_folder(program: Path, tmp_path: Path) -> None:
     try:
         with pytest.raises(BlockingIOError):
             fcntl.flock(looking, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        process.communicate(b"\n", timeout=10)
+        process.communicate(b"\n", timeout=PATIENCE_S)
 
         fcntl.flock(looking, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:

@@ -17,7 +17,8 @@ from tests.conftest import SERVERS
 from tests.deploy.prometheus_process import FOLDER, Prometheus, program, promtool
 from tests.edge.forms import form, upload
 from tests.edge.pictures import jpeg
-from tests.nginx_process import free_port
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 from tests.server_process import PROJECT, ServerProcess
 
 DASHBOARD = PROJECT / "deploy" / "grafana" / "safelight.json"
@@ -48,6 +49,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerP
     server = server_process.start(
         tmp_path_factory.mktemp("measured") / "data",
         environment={
+            **server_process.WITH_NETWORKS,
             "SAFELIGHT_METRICS__PORT": str(port),
             "SAFELIGHT_UPLOAD__MAX_UPLOAD_BYTES": "100000",
         },
@@ -221,7 +223,7 @@ def metric_names(expression: str) -> set[str]:
 
 
 def live_text(target: str) -> str:
-    with urlopen(Request(f"http://{target}/metrics"), timeout=20) as response:
+    with urlopen(Request(f"http://{target}/metrics"), timeout=PATIENCE_S) as response:
         text: str = response.read().decode()
     return text
 

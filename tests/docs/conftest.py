@@ -89,6 +89,7 @@ def open_docs_server(
     server = server_process.start(
         tmp_path_factory.mktemp("open-docs") / "data",
         environment={
+            **server_process.WITH_NETWORKS,
             "SAFELIGHT_FETCH__ALLOW_NETWORKS": '["127.0.0.0/8"]',
             "SAFELIGHT_FETCH__PORTS": "[0]",
             "SAFELIGHT_WEBHOOKS__ALLOW_NETWORKS": '["127.0.0.0/8"]',

@@ -14,9 +14,9 @@ from tests.docs.blocks import Block, missing_in, paths_shown
 
 # curl notes the status of each answer; otherwise it is curl as it is.
 _CURL = """
-curl() { command curl --max-time 30 -sS -w '%{stderr}\\n@status %{http_code}\\n' "$@"; }
+curl() { command curl --max-time 90 -sS -w '%{stderr}\\n@status %{http_code}\\n' "$@"; }
 """
-_MOST_S = 60
+_MOST_S = 180
 
 
 @dataclass

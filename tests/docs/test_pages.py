@@ -44,7 +44,6 @@ def test_what_a_page_shows_is_what_comes(
         shell.run(block)
 
 
-@pytest.mark.timeout(300)
 def test_what_is_shown_of_keys_is_what_comes(
     keyed_docs_server: ServerProcess, pictures: Path
 ) -> None:

@@ -12,7 +12,7 @@ from tests.edge.traces import eventually, is_idle, traces
 from tests.server_process import ServerProcess
 
 MIB = 1024 * 1024
-STALL_TIMEOUT_S = 1.0
+STALL_TIMEOUT_S = 2.0
 MAX_DEPTH = 20
 
 

@@ -1,12 +1,17 @@
 """Requests as a client library writes them."""
 
+import asyncio
 import io
 import json
 from typing import Any
 
 from aiohttp import ClientSession, FormData
 
+from tests.patience import PATIENCE_S
+
 AT_ONCE = {"Prefer": "respond-async"}
+ENDED = ("completed", "failed", "cancelled")
+POLL_S = 20.0
 
 
 def form(*files: tuple[str, bytes], **fields: str) -> FormData:
@@ -37,3 +42,12 @@ async def status_of(client: ClientSession, job_id: str, *, wait_s: float = 0) ->
         assert response.status == 200
         status: dict[str, Any] = await response.json()
     return status
+
+
+async def end_of(client: ClientSession, watched_id: str) -> dict[str, Any]:
+    """How a job or batch stands when it has ended, whatever came of it."""
+    async with asyncio.timeout(3 * PATIENCE_S):
+        while True:
+            status = await status_of(client, watched_id, wait_s=POLL_S)
+            if status["status"] in ENDED:
+                return status

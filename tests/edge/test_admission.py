@@ -18,7 +18,7 @@ from server.refusals import QueueFull
 from tests.conftest import StartServer
 from tests.edge.busy import busy_lane
 from tests.edge.conftest import MAX_DEPTH, MIB
-from tests.edge.forms import AT_ONCE, form, status_of
+from tests.edge.forms import AT_ONCE, end_of, form
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, files_of, traces
@@ -57,7 +57,7 @@ async def test_hundreds_at_once_fill_the_queue_exactly(
     assert {key for key in full.keys - before.keys if key.startswith(names.JOB)} == {
         names.job(job_id) for job_id in taken
     }
-    ended = [await status_of(lane, job_id, wait_s=20) for job_id in taken]
+    ended = [await end_of(lane, job_id) for job_id in taken]
     assert {status["status"] for status in ended} == {"completed"}
 
 
@@ -142,7 +142,7 @@ async def test_a_full_queue_refuses_before_reading_the_body(
 
     assert [answer.problem()["code"] for answer in told] == ["queue_full"] * 2
     assert all(int(answer.headers["Retry-After"]) >= 1 for answer in told)
-    status = await status_of(lane, batch["jobId"], wait_s=20)
+    status = await end_of(lane, batch["jobId"])
     assert status["counts"]["completed"] == MAX_DEPTH
 
 
@@ -165,7 +165,7 @@ def arrivals() -> list[Arrival]:
 async def test_of_many_admissions_exactly_the_allowed_number_succeeds(
     valkey_url: str, arrivals: list[Arrival]
 ) -> None:
-    async with command_client(valkey_url, timeout_s=5) as redis:
+    async with command_client(valkey_url, timeout_s=30) as redis:
         queue = _queue(redis, max_depth=50)
         results = await asyncio.gather(*(_admit(queue, [one]) for one in arrivals))
         keys = await redis.keys(names.job("*"))
@@ -181,7 +181,7 @@ async def test_batches_are_admitted_whole_or_not_at_all(
     valkey_url: str, arrivals: list[Arrival]
 ) -> None:
     batches = [arrivals[start : start + 7] for start in range(0, 210, 7)]
-    async with command_client(valkey_url, timeout_s=5) as redis:
+    async with command_client(valkey_url, timeout_s=30) as redis:
         queue = _queue(redis, max_depth=50)
         results = await asyncio.gather(*(_admit(queue, batch) for batch in batches))
         keys = await redis.keys(names.job("*"))
@@ -192,7 +192,7 @@ async def test_batches_are_admitted_whole_or_not_at_all(
 
 async def test_an_admission_sent_twice_counts_once(valkey_url: str) -> None:
     one = _arrival()
-    async with command_client(valkey_url, timeout_s=5) as redis:
+    async with command_client(valkey_url, timeout_s=30) as redis:
         queue = _queue(redis, max_depth=50)
         await asyncio.gather(_admit(queue, [one]), _admit(queue, [one]))
 

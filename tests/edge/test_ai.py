@@ -14,10 +14,11 @@ from PIL import Image
 from server.config.networks import AiSettings
 from server.ops.networks import engines_of
 from tests.conftest import StartServer
-from tests.edge.forms import form, status_of, upload
+from tests.edge.forms import end_of, form, status_of, upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
-from tests.server_process import PROJECT
+from tests.patience import PATIENCE_S
+from tests.server_process import PROJECT, WITH_NETWORKS
 
 TWICE = {"upscale": {"factor": 2}, "enhance": {}, "format": "png"}
 
@@ -31,13 +32,12 @@ async def networks(client: ClientSession) -> dict[str, object]:
 
 async def finished(client: ClientSession, answer: dict[str, str]) -> dict[str, object]:
     for _ in range(20):
-        status = await status_of(client, answer["jobId"], wait_s=5)
+        status = await end_of(client, answer["jobId"])
         if status["status"] not in ("queued", "processing"):
             return status
     raise AssertionError(f"expected an end of {answer['jobId']}, got {status}")
 
 
-@pytest.mark.timeout(120)
 async def test_a_picture_is_enhanced_and_the_answer_says_by_what(client: ClientSession) -> None:
     pytest.importorskip("onnxruntime", reason="the extra ai is not installed")
 
@@ -60,7 +60,6 @@ async def test_a_picture_is_enhanced_and_the_answer_says_by_what(client: ClientS
     }
 
 
-@pytest.mark.timeout(120)
 async def test_plain_pictures_pass_those_that_wait_for_a_network(client: ClientSession) -> None:
     pytest.importorskip("onnxruntime", reason="the extra ai is not installed")
     slow = [
@@ -78,7 +77,6 @@ async def test_plain_pictures_pass_those_that_wait_for_a_network(client: ClientS
     assert behind["status"] in ("queued", "processing")
 
 
-@pytest.mark.timeout(60)
 async def test_switched_off_auto_is_classic_and_ai_is_refused(start_server: StartServer) -> None:
     server = start_server(SAFELIGHT_AI__ENABLED="false")
     asked = form(("a.jpg", jpeg()), options=json.dumps({"enhance": {"engine": "ai"}}))
@@ -104,7 +102,6 @@ def test_without_the_extra_the_reason_says_how_to_get_it(monkeypatch: pytest.Mon
     assert "pip install 'safelight[ai]'" in engines.why_not
 
 
-@pytest.mark.timeout(60)
 async def test_a_model_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="the extra ai is not installed")
     (tmp_path / "house.onnx").write_bytes(b"no network")
@@ -115,7 +112,7 @@ async def test_a_model_that_cannot_be_used_stops_the_start(tmp_path: Path) -> No
     command += ["--config", str(tmp_path / "config.toml"), "--data-dir", str(tmp_path / "data")]
 
     ended = await asyncio.to_thread(
-        subprocess.run, command, cwd=PROJECT, capture_output=True, text=True, timeout=50
+        subprocess.run, command, cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE_S
     )
 
     assert ended.returncode != 0
@@ -123,7 +120,6 @@ async def test_a_model_that_cannot_be_used_stops_the_start(tmp_path: Path) -> No
     assert "house.onnx cannot be loaded" in ended.stderr
 
 
-@pytest.mark.timeout(120)
 async def test_a_network_of_the_operators_is_chosen_by_name(
     start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -133,7 +129,7 @@ async def test_a_network_of_the_operators_is_chosen_by_name(
     (tmp_path / "safelight.toml").write_text(
         f'[ai.models.house]\npath = "{tmp_path / "house.onnx"}"\nscale = 2\ntile = 64\n'
     )
-    server = start_server("--config", str(tmp_path / "safelight.toml"))
+    server = start_server("--config", str(tmp_path / "safelight.toml"), **WITH_NETWORKS)
 
     async with ClientSession(server.url) as client:
         told = await networks(client)

@@ -10,12 +10,10 @@ import pytest
 from aiohttp import ClientSession
 
 from tests import server_process
-from tests.edge.forms import form, status_of, upload
+from tests.edge.forms import end_of, form, upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.server_process import PROJECT, ServerProcess
-
-pytestmark = pytest.mark.timeout(120)
 
 POLLS = 60
 
@@ -37,7 +35,11 @@ def damaged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerP
     with (models / "SHA256SUMS").open("a") as file:
         file.write(f"{digest}  enhance.onnx\n")
     data_dir = tmp_path_factory.mktemp("damaged-server") / "data"
-    server = server_process.start(data_dir, through=("env", "-C", str(installed)))
+    server = server_process.start(
+        data_dir,
+        environment=server_process.WITH_NETWORKS,
+        through=("env", "-C", str(installed)),
+    )
     yield server
     server.close()
 
@@ -57,7 +59,7 @@ async def tried(client: ClientSession) -> dict[str, str]:
             assert (told["available"], told["models"], told["concurrency"]) == (False, [], 0)
             return {one["name"]: one["whyNot"] for one in told["broken"]}
         made = await upload(client, jpeg(40, 30), options={"enhance": {}})
-        assert (await status_of(client, made["jobId"], wait_s=5))["status"] == "completed"
+        assert (await end_of(client, made["jobId"]))["status"] == "completed"
     raise AssertionError(f"expected two broken networks, got {told}")
 
 
@@ -68,11 +70,11 @@ async def test_what_is_broken_is_told_and_classic_does_the_work(
     async with ClientSession(damaged_server.url) as client:
         # At once, before anybody knows of `enhance`: the worker finds it out by itself.
         early = await upload(client, jpeg(60, 40), options=options)
-        first = await status_of(client, early["jobId"], wait_s=20)
+        first = await end_of(client, early["jobId"])
         broken = await tried(client)
         health, ready = await got(client, "/health"), await got(client, "/readyz")
         late = await upload(client, jpeg(62, 40), options=options)
-        second = await status_of(client, late["jobId"], wait_s=20)
+        second = await end_of(client, late["jobId"])
 
     for made in (first, second):
         assert made["engines"] == {"upscale": "classic", "enhance": "classic"}

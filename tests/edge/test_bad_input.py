@@ -8,8 +8,8 @@ import orjson
 import pytest
 from aiohttp import ClientSession, FormData
 
-from tests.edge.conftest import MIB, STALL_TIMEOUT_S
-from tests.edge.forms import form, status_of
+from tests.edge.conftest import MIB
+from tests.edge.forms import end_of, form
 from tests.edge.pictures import announced_png, jpeg, png
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, files_of, is_idle
@@ -285,7 +285,7 @@ async def test_an_upload_that_stands_still_is_given_up_wherever_it_stands(
 async def _stall(url: str, kind: str, start: bytes) -> Answer:
     async with wire(url) as connection:
         await connection.send(head("POST", "/upload", kind, "Content-Length: 100000"), start)
-        return await connection.answer(within_s=STALL_TIMEOUT_S + 6)
+        return await connection.answer()
 
 
 NESTED = multipart([part(JPEG)], boundary="inner")
@@ -486,7 +486,7 @@ async def test_two_hundred_files_at_once_become_one_batch(small: ClientSession) 
     assert [image["name"] for image in batch["images"]] == [name for name, _ in files]
     assert len({image["imageId"] for image in batch["images"]}) == 200
     assert batch["refused"] == []
-    status = await status_of(small, batch["jobId"], wait_s=25)
+    status = await end_of(small, batch["jobId"])
     assert status["counts"]["completed"] == 200
 
 
@@ -516,7 +516,7 @@ async def test_of_a_mixed_batch_the_good_ones_are_taken(
     assert refused["2.jpg"]["type"] == "/problems/not_an_image"
     assert refused["2.jpg"]["status"] == 415
     assert refused["3.jpg"]["type"] == "/problems/empty_body"
-    status = await status_of(small, batch["jobId"], wait_s=25)
+    status = await end_of(small, batch["jobId"])
     assert status["total"] == status["counts"]["completed"] == 2
     await eventually(lambda: is_idle(small_server))
     assert len(files_of(small_server) - before) == 4

@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from server.config import Settings, SettingsError, load
+from tests.patience import PATIENCE_S
 from tests.server_process import PROJECT
 
 CONFIG = PROJECT / "config.toml"
@@ -157,7 +158,7 @@ def test_what_is_wrong_stops_the_start_with_one_line(
         env=_environment() | variables,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -175,7 +175,7 @@ async def test_jobs_of_others_are_not_there_but_for_an_admin(keyed: ClientSessio
     async with keyed.post("/upload", data=data, headers=bearer("ci")) as response:
         batch = await response.json()
     job_id = batch["images"][0]["imageId"]
-    async with keyed.get(f"/status/{batch['jobId']}?wait=10", headers=bearer("ci")) as response:
+    async with keyed.get(f"/status/{batch['jobId']}?wait=60", headers=bearer("ci")) as response:
         assert (await response.json())["status"] == "completed"
 
     for route in sorted(OWNED):

@@ -20,6 +20,7 @@ from tests.conftest import SERVERS, StartServer
 from tests.edge.forms import upload
 from tests.edge.pictures import jpeg
 from tests.edge.traces import redis_of
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 MIB = 1024 * 1024
@@ -49,7 +50,7 @@ async def asked(client: ClientSession, path: str) -> tuple[int, dict[str, Any]]:
 
 
 async def until(ask: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while not await ask():  # noqa: ASYNC110 (another process makes it so)
             await asyncio.sleep(0.05)
 

@@ -11,7 +11,7 @@ from aiohttp import ClientResponse, ClientSession, FormData
 from server.edge.access.idempotency import Turn
 from server.edge.reply import reply
 from tests.edge.busy import busy_lane
-from tests.edge.forms import AT_ONCE, form, status_of
+from tests.edge.forms import AT_ONCE, end_of, form
 from tests.edge.gated import bearer
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
@@ -65,7 +65,7 @@ async def test_the_same_request_again_is_answered_the_same(
     async with client.post("/upload", data=body(), headers=headers) as response:
         first = await told(response)
         assert "Idempotency-Replayed" not in response.headers
-    await status_of(client, first[1]["jobId"], wait_s=10)
+    await end_of(client, first[1]["jobId"])
     async with client.post("/upload", data=body(), headers=headers) as response:
         again = await told(response)
         assert response.headers["Idempotency-Replayed"] == "true"

@@ -56,7 +56,7 @@ def broken(body: bytes, breaks: list[tuple[float, int, bytes]]) -> bytes:
 def status_of_upload(server: ServerProcess, body: bytes, boundary: str) -> int:
     """What the server says to it, on a connection of its own."""
     host, port = server.url.removeprefix("http://").split(":")
-    connection = HTTPConnection(host, int(port), timeout=20)
+    connection = HTTPConnection(host, int(port), timeout=60)
     try:
         content_type = f"multipart/form-data; boundary={boundary}"
         connection.request("POST", "/upload", body, {"Content-Type": content_type})

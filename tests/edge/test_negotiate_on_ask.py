@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from PIL import Image
 
 from server.jobs import names
-from tests.edge.forms import status_of, upload
+from tests.edge.forms import end_of, upload
 from tests.edge.pictures import jpeg
 from tests.edge.traces import eventually, redis_of
 from tests.server_process import ServerProcess
@@ -37,7 +37,7 @@ async def made(client: ClientSession, server: ServerProcess, image_id: str, name
     """Until a format is there."""
     await eventually(lambda: name in begun(server, image_id))
     job_id = begun(server, image_id)[name]
-    assert (await status_of(client, job_id, wait_s=10))["status"] == "completed"
+    assert (await end_of(client, job_id))["status"] == "completed"
 
 
 async def test_only_the_format_for_all_is_made_at_once(client: ClientSession) -> None:

@@ -11,11 +11,14 @@ import pytest_asyncio
 from aiohttp import ClientSession, TCPConnector
 
 from tests import server_process
+from tests.edge.busy import busy_lane
 from tests.edge.forms import AT_ONCE, form, upload
 from tests.edge.gated import bearer, settings
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
-from tests.nginx_process import Nginx, free_port, nginx_program, sample
+from tests.nginx_process import Nginx, nginx_program, sample
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 from tests.server_process import ServerProcess
 
 pytestmark = pytest.mark.skipif(nginx_program() is None, reason="nginx is not installed")
@@ -52,6 +55,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProce
             "SAFELIGHT_HOSTING__X_ACCEL_PREFIX": "/_pictures/",
             "SAFELIGHT_HOSTING__PROXY_CACHE_S": "1",
             "SAFELIGHT_HOSTING__HOT_FILE_BYTES": str(HOT_FILE_BYTES),
+            "SAFELIGHT_POOL__MAX_LANES": "1",
         },
     )
     port = free_port()
@@ -182,7 +186,7 @@ async def test_a_deleted_picture_is_gone_behind_nginx_too(
         assert (await asked(front.nginx_url, path))[0] == 200
     async with front.nginx.delete(path) as response:
         assert response.status == 204
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await asked(front.nginx_url, path))[0] != 410:  # noqa: ASYNC110 (nobody tells us)
             await asyncio.sleep(0.05)
 
@@ -235,18 +239,20 @@ async def test_a_large_upload_streams_through(front: Front) -> None:
 
 async def test_events_come_through_while_the_work_goes_on(front: Front) -> None:
     """Over WebSocket and SSE: a proxy that waited for a full buffer would tell the end only."""
-    data = form(*[(f"{n}.jpg", jpeg(1600 + n, 1200)) for n in range(6)])
-    async with front.nginx.post("/upload", data=data, headers=AT_ONCE) as response:
-        batch_id = (await response.json())["jobId"]
+    data = form(*[(f"{n}.jpg", jpeg(160 + n, 120)) for n in range(6)])
     told = []
-    async with asyncio.timeout(10), front.nginx.get(f"/events/{batch_id}") as stream:
-        assert stream.headers["Content-Type"].startswith("text/event-stream")
-        async for line in stream.content:
-            if line.startswith(b"data:"):
-                told.append(json.loads(line.removeprefix(b"data:")))
-                break
-    async with asyncio.timeout(10), front.nginx.ws_connect("/ws") as socket:
-        await socket.send_json({"type": "subscribe", "jobId": batch_id})
+    async with asyncio.timeout(PATIENCE_S), front.nginx.ws_connect("/ws") as socket:
+        async with busy_lane(front.plain, front.server):
+            async with front.nginx.post("/upload", data=data, headers=AT_ONCE) as response:
+                batch_id = (await response.json())["jobId"]
+            async with front.nginx.get(f"/events/{batch_id}") as stream:
+                assert stream.headers["Content-Type"].startswith("text/event-stream")
+                async for line in stream.content:
+                    if line.startswith(b"data:"):
+                        told.append(json.loads(line.removeprefix(b"data:")))
+                        break
+            await socket.send_json({"type": "subscribe", "jobId": batch_id})
+            told.append(await socket.receive_json())
         while told[-1]["status"] != "completed":
             told.append(await socket.receive_json())
 

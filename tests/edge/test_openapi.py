@@ -109,7 +109,7 @@ async def test_a_batch_answers_as_described(client: ClientSession, contract: Con
     async with client.post("/upload", data=data) as response:
         taken = await response.json()
     _conforms(contract, "POST /upload", 202, taken)
-    async with client.get(f"/status/{taken['jobId']}", params={"wait": "20"}) as response:
+    async with client.get(f"/status/{taken['jobId']}", params={"wait": "60"}) as response:
         _conforms(contract, "GET /status/{id}", 200, await response.json())
 
 

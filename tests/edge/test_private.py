@@ -15,6 +15,7 @@ from tests.edge.forms import form
 from tests.edge.gated import bearer, settings
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
+from tests.patience import PATIENCE_S
 from tests.server_process import PROJECT, ServerProcess
 
 NOBODYS = "a" * 24
@@ -179,7 +180,7 @@ async def test_the_command_signs_without_the_server(
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE_S,
     )
 
     assert ended.returncode == 0, ended.stderr

@@ -154,7 +154,7 @@ async def test_jobs_that_have_not_ended_count_exactly(clients: list[ClientSessio
 
     async with clients[0].delete(f"/job/{jobs[-1]}", headers=bearer("four")) as response:
         assert response.status == 200, await response.text()
-    async with clients[1].get(f"/status/{jobs[-1]}?wait=20", headers=bearer("four")) as response:
+    async with clients[1].get(f"/status/{jobs[-1]}?wait=60", headers=bearer("four")) as response:
         assert (await response.json())["status"] == "cancelled"
     assert (await send(clients[1], 99))[0] == 202
 
@@ -170,7 +170,7 @@ async def test_a_batch_larger_than_the_quota_is_refused_whole(
 
 @pytest_asyncio.fixture
 async def redis(private_valkey: str) -> AsyncIterator[AsyncRedis]:
-    async with command_client(private_valkey, timeout_s=5) as client:
+    async with command_client(private_valkey, timeout_s=30) as client:
         yield client
 
 

@@ -12,10 +12,11 @@ from aiohttp import ClientSession
 from tests.chaos.parts import lane_pids
 from tests.conftest import StartServer
 from tests.edge import gated
-from tests.edge.forms import form, status_of, upload
+from tests.edge.forms import end_of, form, status_of, upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.edge.traces import redis_of
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 TWO_FILES = {
@@ -42,7 +43,7 @@ async def trace_of(client: ClientSession, job_id: str, **headers: str) -> dict[s
 
 async def recorded(client: ClientSession, job_id: str) -> dict[str, Any]:
     """The trace once its row is written, which is what happens last."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             trace = await trace_of(client, job_id)
             if any(hop["name"] == "record" for hop in trace["hops"]):
@@ -51,7 +52,7 @@ async def recorded(client: ClientSession, job_id: str) -> dict[str, Any]:
 
 async def until_worked_on(client: ClientSession, job_id: str) -> None:
     """Its worker has begun: one that is killed before that is not to blame."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_S):
         while not (await status_of(client, job_id))["progress"]:  # noqa: ASYNC110 (told nowhere)
             await asyncio.sleep(0.02)
 
@@ -134,11 +135,11 @@ async def test_same_picture_again_shows_the_short_way(client: ClientSession) -> 
 async def test_dead_worker_shows_as_an_attempt_of_its_own(start_server: StartServer) -> None:
     server = start_server(SAFELIGHT_POOL__MAX_LANES="1", SAFELIGHT_QUEUE__RETRY_DELAY_S="0.05")
     async with ClientSession(server.url) as client:
+        [pid] = await lane_pids(client)
         job_id = (await upload(client, jpeg(640, 480), options=SLOW, at_once=True))["jobId"]
         await until_worked_on(client, job_id)
-        [pid] = await lane_pids(client)
         os.kill(pid, signal.SIGKILL)
-        assert (await status_of(client, job_id, wait_s=25))["status"] == "completed"
+        assert (await end_of(client, job_id))["status"] == "completed"
         trace = await trace_of(client, job_id)
 
     hops = [one for one in trace["hops"] if one["name"] not in ("publish", "record")]

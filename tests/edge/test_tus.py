@@ -17,7 +17,7 @@ from tests import server_process
 from tests.conftest import StartServer
 from tests.edge import gated
 from tests.edge.busy import busy_lane
-from tests.edge.forms import status_of, upload
+from tests.edge.forms import end_of, upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, files_of, redis_of
@@ -32,6 +32,7 @@ from tests.edge.tus_requests import (
     send,
 )
 from tests.edge.wire import Wire, head, wire
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 MIB = 1024 * 1024
@@ -108,7 +109,7 @@ async def test_a_picture_in_three_pieces_becomes_a_job(
 
     job_id = answer.headers["Safelight-Job-Id"]
     assert answer.headers["Safelight-Status-Url"] == f"/status/{job_id}"
-    status = await status_of(client, job_id, wait_s=10)
+    status = await end_of(client, job_id)
     assert (status["status"], status["name"]) == ("completed", "ü.jpg")
     async with client.get(status["url"]) as response:
         with Image.open(io.BytesIO(await response.read())) as image:
@@ -452,7 +453,7 @@ async def test_a_cut_keeps_what_came(client: ClientSession, tus_server: ServerPr
     offset = await offset_of(client, path)
     assert MIB <= offset <= sent
     answer = await patch(client, path, offset, LONG[offset:])
-    status = await status_of(client, answer.headers["Safelight-Job-Id"], wait_s=10)
+    status = await end_of(client, answer.headers["Safelight-Job-Id"])
     assert (status["status"], status["original"]["bytes"]) == ("completed", len(LONG))
 
 
@@ -532,7 +533,7 @@ async def test_an_abandoned_upload_expires_and_a_start_removes_it(
     server = start_server(SAFELIGHT_TUS__EXPIRE_S="1")
     async with ClientSession(server.url) as client:
         path = await begun(client, LENGTH)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while (await send(client, "HEAD", path)).status == 200:  # noqa: ASYNC110 (time passes)
                 await asyncio.sleep(0.05)
         assert (await send(client, "HEAD", path)).status == 410
@@ -568,7 +569,7 @@ async def test_private_and_expires_in_reach_the_job(
 ) -> None:
     created = await create(client, LENGTH, begin=PICTURE, private="true", expiresIn="3600")
     job_id = created.headers["Safelight-Job-Id"]
-    job = await status_of(client, job_id, wait_s=20)
+    job = await end_of(client, job_id)
     with redis_of(tus_server) as redis:
         keep_ms = redis.hget(names.job(job_id), "expires")
 

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import shutil
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,8 +15,9 @@ from PIL import Image, ImageChops
 
 from tests.conftest import StartServer
 from tests.edge.cutting_proxy import cutting_proxy
-from tests.edge.forms import status_of
+from tests.edge.forms import end_of
 from tests.edge.traces import files_of
+from tests.ports import free_port
 from tests.server_process import ServerProcess
 
 MIB = 1024 * 1024
@@ -102,7 +102,7 @@ async def assert_came_through(url: str, upload_url: str, original: Path) -> None
     """The job of an upload is completed, and its result has every pixel of the original."""
     job_id = upload_url.rsplit("/", 1)[-1]
     async with ClientSession(url) as client:
-        status = await status_of(client, job_id, wait_s=20)
+        status = await end_of(client, job_id)
         assert status["status"] == "completed", status
         assert (status["name"], status["original"]["bytes"]) == (
             "noise.png",
@@ -158,7 +158,7 @@ async def test_it_goes_on_after_its_connection_was_reset(
 async def test_it_goes_on_after_the_server_was_killed(
     node: str, start_server: StartServer, noise: Path
 ) -> None:
-    port = str(_free_port())
+    port = str(free_port())
     server = start_server("--port", port)
     async with tus_client(node, server.url, noise, chunk_bytes=MIB // 8) as client:
         for _ in range(10):
@@ -185,10 +185,3 @@ async def test_another_run_of_it_goes_on_where_the_first_was_killed(
     assert success["url"] == previous["url"]
     assert second.offsets("HEAD")[0] >= accepted["accepted"]
     await assert_came_through(live_server, success["url"], noise)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

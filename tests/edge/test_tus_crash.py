@@ -12,7 +12,7 @@ from server.intake.tus.resumable import Resumable, Shelf, now_ms
 from server.intake.tus.turns import Turns
 from server.refusals import UploadInterrupted, UploadLocked
 from tests.conftest import StartServer
-from tests.edge.forms import status_of
+from tests.edge.forms import end_of
 from tests.edge.pictures import jpeg, png
 from tests.edge.traces import eventually, traces
 from tests.edge.tus_requests import begun, offset_of, patch, send
@@ -65,7 +65,7 @@ async def test_a_kill_within_a_request_costs_what_came_since_the_last_sync(
     async with ClientSession(again.url) as client:
         offset = await offset_of(client, path)
         answer = await patch(client, path, offset, picture[offset:])
-        status = await status_of(client, answer.headers["Safelight-Job-Id"], wait_s=20)
+        status = await end_of(client, answer.headers["Safelight-Job-Id"])
 
     assert 8 * MIB <= offset <= 10 * MIB
     assert (status["status"], status["original"]["bytes"]) == ("completed", len(picture))
@@ -78,7 +78,7 @@ async def test_a_kill_around_the_admission_makes_one_job(start_server: StartServ
     async with ClientSession(server.url) as client:
         admitted = await begun(client, len(PICTURE))
         job_id = (await patch(client, admitted, 0, PICTURE)).headers["Safelight-Job-Id"]
-        assert (await status_of(client, job_id, wait_s=10))["status"] == "completed"
+        assert (await end_of(client, job_id))["status"] == "completed"
         complete = await begun(client, len(PICTURE), options='{"format":"png"}')
         await patch(client, complete, 0, PICTURE[:-1])
         torn = await begun(client, len(PICTURE), options='{"format":"gif"}')
@@ -97,7 +97,7 @@ async def test_a_kill_around_the_admission_makes_one_job(start_server: StartServ
         second = await send(client, "HEAD", complete)
         third = await patch(client, torn, await offset_of(client, torn), PICTURE[100:])
         stati = [
-            (await status_of(client, one.headers["Safelight-Job-Id"], wait_s=10))["status"]
+            (await end_of(client, one.headers["Safelight-Job-Id"]))["status"]
             for one in (first, second, third)
         ]
 
@@ -176,7 +176,7 @@ async def test_who_waits_for_bytes_gives_up_the_turn_when_asked() -> None:
                 await turn.read(chunks)
             return first
 
-    turns, reading = Turns(wait_s=5), asyncio.Event()
+    turns, reading = Turns(wait_s=60), asyncio.Event()
     waiting = asyncio.create_task(older())
     await reading.wait()
     async with turns.take("one"):

@@ -42,7 +42,7 @@ def asked(
 ) -> tuple[int, str | None]:
     """Status and Location of one request on a connection of its own."""
     host, port = server.url.removeprefix("http://").split(":")
-    connection = HTTPConnection(host, int(port), timeout=20)
+    connection = HTTPConnection(host, int(port), timeout=60)
     try:
         connection.putrequest(method, path)
         for name, value in (headers | {"Content-Length": str(len(body))}).items():

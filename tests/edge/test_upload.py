@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from aiohttp import ClientSession, FormData
 
-from tests.edge.forms import AT_ONCE, form, status_of, upload
+from tests.edge.forms import AT_ONCE, end_of, form, status_of, upload
 from tests.edge.pictures import jpeg, png
 
 JPEG = jpeg(64, 48)
@@ -41,7 +41,7 @@ async def test_respond_async_is_answered_at_once(client: ClientSession) -> None:
     assert response.headers["Location"] == f"/status/{answer['jobId']}"
     assert int(response.headers["Retry-After"]) >= 1
     assert response.headers["Preference-Applied"] == "respond-async"
-    status = await status_of(client, answer["jobId"], wait_s=10)
+    status = await end_of(client, answer["jobId"])
     assert status["status"] == "completed"
 
 

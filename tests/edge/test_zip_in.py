@@ -17,7 +17,7 @@ from server.config.sections import ArchiveSettings
 from server.intake.archive.entries import opened
 from server.refusals import ArchiveBroken, ArchiveUnsafe, EntryRefused
 from tests import server_process
-from tests.edge.forms import form, status_of
+from tests.edge.forms import end_of, form
 from tests.edge.pictures import jpeg, png
 from tests.edge.problem import problem
 from tests.edge.traces import Traces, eventually, files_of, is_idle, traces
@@ -96,7 +96,7 @@ async def refused(client: ClientSession, archive: bytes) -> dict[str, Any]:
 async def test_an_archive_becomes_a_batch_in_its_order(client: ClientSession) -> None:
     archive = zipped(("z/one.jpg", ONE), ("a/two.png", TWO), ("three.jpg", THREE))
     answer = await taken(client, archive, options='{"format":"png"}')
-    batch = await status_of(client, answer["jobId"], wait_s=10)
+    batch = await end_of(client, answer["jobId"])
 
     assert [image["name"] for image in answer["images"]] == ["one.jpg", "two.png", "three.jpg"]
     assert answer["refused"] == []
@@ -136,7 +136,7 @@ async def test_stored_streamed_and_zip64_archives_are_read(client: ClientSession
         b"#!/bin/sh a program in front\n" + zipped(("one.jpg", ONE)),
     ):
         answer = await taken(client, archive)
-        batch = await status_of(client, answer["jobId"], wait_s=10)
+        batch = await end_of(client, answer["jobId"])
         assert batch["counts"]["completed"] == batch["total"] == len(answer["images"])
 
 
@@ -218,7 +218,7 @@ async def test_the_same_name_twice_is_two_pictures(client: ClientSession) -> Non
     with pytest.warns(UserWarning, match="Duplicate name"):
         archive = zipped(("a.jpg", ONE), ("a.jpg", THREE))
     answer = await taken(client, archive)
-    batch = await status_of(client, answer["jobId"], wait_s=10)
+    batch = await end_of(client, answer["jobId"])
 
     assert [image["original"]["height"] for image in batch["images"]] == [30, 40]
 

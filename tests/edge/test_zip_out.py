@@ -20,7 +20,7 @@ from PIL import Image
 from server.edge.archive.names import ZipNames
 from server.edge.archive.zip_file import ZipFile
 from tests.edge.busy import busy_lane
-from tests.edge.forms import AT_ONCE, form, status_of, upload
+from tests.edge.forms import AT_ONCE, end_of, form, status_of, upload
 from tests.edge.pictures import jpeg, png
 from tests.edge.problem import problem
 from tests.server_process import ServerProcess
@@ -35,7 +35,7 @@ async def batch_of(client: ClientSession, *files: tuple[str, bytes], options: ob
     async with client.post("/upload", data=data) as response:
         assert response.status == 202
         batch_id: str = (await response.json())["jobId"]
-    assert (await status_of(client, batch_id, wait_s=20))["status"] == "completed"
+    assert (await end_of(client, batch_id))["status"] == "completed"
     return batch_id
 
 

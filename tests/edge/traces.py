@@ -10,6 +10,7 @@ from redis import Redis
 
 from server.jobs import names
 from server.ops.valkey import EmbeddedValkey
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 KEPT_FOLDERS = ("spool", "originals", "results")
@@ -62,7 +63,7 @@ def traces(server: ServerProcess) -> Traces:
     return Traces(files_of(server), keys, counters)
 
 
-async def eventually(is_so: Callable[[], bool], *, within_s: float = 8.0) -> None:
+async def eventually(is_so: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
     """Wait until a condition holds that no event tells of."""
     async with asyncio.timeout(within_s):
         while not is_so():  # noqa: ASYNC110 (another process makes it so)

@@ -9,6 +9,7 @@ from typing import Any
 from multidict import CIMultiDict
 
 from tests.edge.problem import checked_problem
+from tests.patience import PATIENCE_S
 
 BOUNDARY = "hands"
 MULTIPART = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
@@ -38,7 +39,7 @@ class Wire:
             self.writer.write(piece)
             await self.writer.drain()
 
-    async def answer(self, *, within_s: float = 8.0) -> Answer:
+    async def answer(self, *, within_s: float = PATIENCE_S) -> Answer:
         """The next response, interim ones too."""
         async with asyncio.timeout(within_s):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")

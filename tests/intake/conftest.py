@@ -45,7 +45,7 @@ def fetch_server(
 ) -> Iterator[ServerProcess]:
     """Fetches from that one."""
     settings = {
-        "SAFELIGHT_FETCH__STALL_TIMEOUT_S": "0.5",
+        "SAFELIGHT_FETCH__STALL_TIMEOUT_S": "2",
         "SAFELIGHT_FETCH__HOST_CONCURRENCY": str(HOST_CONCURRENCY),
         "SAFELIGHT_FETCH__MAX_LINE_BYTES": str(MAX_LINE_BYTES),
         "SAFELIGHT_FETCH__MAX_URLS": str(MAX_URLS),

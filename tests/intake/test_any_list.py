@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from server.jobs import names
 from tests.conftest import SERVERS
-from tests.edge.forms import status_of
+from tests.edge.forms import end_of
 from tests.edge.traces import eventually, is_idle, redis_of, traces
 from tests.intake.asking import NDJSON
 from tests.intake.conftest import MAX_LINE_BYTES
@@ -88,6 +88,6 @@ async def _send(
             assert traces(server).counters == before.counters
             assert traces(server).keys <= before.keys
             return answer, None
-        batch = await status_of(client, answer["jobId"], wait_s=10)
+        batch = await end_of(client, answer["jobId"])
     await eventually(lambda: is_idle(server))
     return answer, batch

@@ -11,12 +11,13 @@ from aiohttp import ClientConnectionError, ClientSession, web
 from server.jobs import names
 from tests import server_process
 from tests.conftest import SERVERS
-from tests.edge.forms import status_of, upload
+from tests.edge.forms import end_of, status_of, upload
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, is_idle, redis_of
 from tests.intake.asking import NDJSON, ask, ask_in_lines, in_lines
 from tests.intake.conftest import MAX_LINE_BYTES, PICTURE, fetching
 from tests.intake.origin import Origin
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 LINES = 3000
@@ -55,7 +56,7 @@ async def test_lines_become_a_batch_in_their_order(
     ]
 
     answer = await ask_in_lines(fetching_client, lines, options='{"resize": {"width": 7}}')
-    batch = await status_of(fetching_client, answer["jobId"], wait_s=8)
+    batch = await end_of(fetching_client, answer["jobId"])
 
     assert (answer["accepted"], answer["refusedCount"], answer["refused"]) == (5, 0, [])
     images = batch["images"]
@@ -93,7 +94,7 @@ async def test_a_bad_line_is_told_by_its_number_and_stops_nobody(
     lines = [good, *(line for _, line, _ in bad), b"", b"  \r", good]
 
     answer = await ask_in_lines(fetching_client, b"\xef\xbb\xbf" + in_lines(lines).rstrip(b"\n"))
-    batch = await status_of(fetching_client, answer["jobId"], wait_s=8)
+    batch = await end_of(fetching_client, answer["jobId"])
 
     told = [(one["line"], one["problem"]["type"].rpartition("/")[2]) for one in answer["refused"]]
     assert sorted(told) == [(number, code) for number, _, code in bad]
@@ -107,7 +108,7 @@ async def test_only_the_first_hundred_bad_lines_are_told(
     lines = [*(b"x" for _ in range(150)), {"imageUrl": origin.url("/picture.jpg")}]
 
     answer = await ask_in_lines(fetching_client, lines)
-    await status_of(fetching_client, answer["jobId"], wait_s=8)
+    await end_of(fetching_client, answer["jobId"])
 
     assert [one["line"] for one in answer["refused"]] == list(range(1, 101))
     assert answer["refusedCount"] == 150
@@ -149,7 +150,7 @@ async def test_a_batch_is_in_work_for_as_long_as_its_list_comes(
 
     asking = asyncio.create_task(ask_in_lines(fetching_client, lines()))
     batch_id = await open_batch(fetch_server)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_S):
         while (batch := await status_of(fetching_client, batch_id))["counts"]["completed"] < 1:
             pass
     assert batch["status"] == "processing"
@@ -157,7 +158,7 @@ async def test_a_batch_is_in_work_for_as_long_as_its_list_comes(
     answer = await asking
 
     assert answer["jobId"] == batch_id
-    batch = await status_of(fetching_client, batch_id, wait_s=8)
+    batch = await end_of(fetching_client, batch_id)
     assert (batch["status"], batch["total"]) == ("completed", 2)
 
 
@@ -179,7 +180,7 @@ async def test_a_list_that_breaks_off_stops_what_it_began(
     with pytest.raises((ClientConnectionError, ConnectionResetError)):
         await asking
 
-    batch = await status_of(fetching_client, batch_id, wait_s=8)
+    batch = await end_of(fetching_client, batch_id)
     assert (batch["status"], batch["counts"]["cancelled"]) == ("completed", 20)
     await eventually(lambda: origin.open == 0)
 
@@ -204,7 +205,7 @@ async def test_a_batch_that_is_cancelled_takes_no_more_lines(
     async with await asking as response:
         found = await problem(response)
     assert (response.status, found["code"]) == (409, "already_ended")
-    assert (await status_of(fetching_client, batch_id, wait_s=8))["counts"]["cancelled"] == 1
+    assert (await end_of(fetching_client, batch_id))["counts"]["cancelled"] == 1
 
 
 async def open_batch(server: ServerProcess) -> str:
@@ -231,7 +232,7 @@ async def test_watching_a_list_of_ten_thousand_costs_one_subscription(
             await stream.content.readline()
             channels = set(redis.pubsub_channels("events:*")) - before
     async with fetching_client.delete(f"/job/{batch_id}"):
-        await status_of(fetching_client, batch_id, wait_s=20)
+        await end_of(fetching_client, batch_id)
 
     assert (first["total"], channels) == (10_000, {f"events:{batch_id}"})
 
@@ -245,7 +246,7 @@ def held_server(
         "SAFELIGHT_FETCH__CONCURRENCY": "1",
         "SAFELIGHT_FETCH__MAX_WAITING": str(LINES),
         "SAFELIGHT_FETCH__CACHE_S": "60",
-        "SAFELIGHT_QUEUE__LEASE_S": "1",
+        "SAFELIGHT_QUEUE__LEASE_S": "2",
     }
     server = server_process.start(
         tmp_path_factory.mktemp("held-server") / "data",
@@ -306,7 +307,7 @@ async def test_a_long_list_costs_little_and_is_shown_in_parts(
             pages.append(await response.json())
     async with held.delete(f"/job/{batch_id}") as response:
         assert response.status == 200
-    ended = await status_of(held, batch_id, wait_s=8)
+    ended = await end_of(held, batch_id)
 
     assert answer["accepted"] == LINES
     assert taken / LINES <= BUDGET_BYTES

@@ -7,14 +7,15 @@ from aiohttp import ClientConnectionError, ClientSession, web
 
 from server.jobs import names
 from tests.conftest import StartServer
-from tests.edge.forms import status_of
+from tests.edge.forms import end_of
 from tests.edge.traces import eventually, files_of, is_idle, redis_of
 from tests.intake.asking import ask, ask_in_lines, in_lines
 from tests.intake.conftest import PICTURE, fetching
 from tests.intake.origin import Origin
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
-QUICK = {"SAFELIGHT_QUEUE__LEASE_S": "1"}
+QUICK = {"SAFELIGHT_QUEUE__LEASE_S": "2"}
 LARGE = PICTURE + bytes(2 * 1024 * 1024)  # a smaller one is written to the disk when it is whole
 
 
@@ -63,10 +64,10 @@ async def test_a_server_that_is_killed_goes_on_with_its_fetches_and_gives_up_hal
 
     again = start_server(data_dir=server.data_dir, **fetching(origin, **QUICK))
     async with ClientSession(again.url) as client:
-        batch = await status_of(client, abandoned, wait_s=10)
+        batch = await end_of(client, abandoned)
         assert (batch["status"], batch["counts"]["cancelled"]) == ("completed", 5)
         is_open[0] = True
-        batch = await status_of(client, answer["jobId"], wait_s=10)
+        batch = await end_of(client, answer["jobId"])
 
     assert batch["counts"]["completed"] == 2
     await eventually(lambda: is_idle(again))
@@ -86,7 +87,7 @@ async def test_a_server_that_is_told_to_stop_hands_its_fetches_back(
 
     again = start_server(data_dir=server.data_dir, **fetching(origin))
     async with ClientSession(again.url) as client:
-        job = await status_of(client, answer["jobId"], wait_s=10)
+        job = await end_of(client, answer["jobId"])
 
     assert (job["status"], job["error"]) == ("completed", None)
     assert halves(again) == []
@@ -104,7 +105,7 @@ async def test_redis_may_be_killed_while_pictures_are_fetched(
             if "valkey" in child.name():
                 child.kill()
         is_open[0] = True
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while (await _counts(client, answer["jobId"])).get("completed") != 4:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 

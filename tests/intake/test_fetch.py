@@ -48,9 +48,9 @@ async def fetch(
         {
             "ports": [0],
             "allow_networks": ["127.0.0.0/8", "::1/128"],
-            "connect_timeout_s": 2,
-            "stall_timeout_s": 0.3,
-            "total_timeout_s": 3,
+            "connect_timeout_s": 20,
+            "stall_timeout_s": 2,
+            "total_timeout_s": 30,
             **settings,
         }
     )

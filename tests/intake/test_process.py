@@ -6,13 +6,14 @@ import io
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
 
-from tests.edge.forms import AT_ONCE, status_of, upload
+from tests.edge.forms import AT_ONCE, end_of, status_of, upload
 from tests.edge.pictures import announced_png, jpeg, png
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, files_of
 from tests.intake.asking import ask
 from tests.intake.conftest import HOST_CONCURRENCY, MAX_ATTEMPTS, MAX_URLS, MIB, PICTURE
 from tests.intake.origin import Origin, raw, redirect
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 SMALL = {"resize": {"width": 8}}
@@ -42,7 +43,7 @@ async def test_whoever_does_not_wait_is_told_where_to_look(
     assert response.status == 202
     assert response.headers["Location"] == f"/status/{answer['jobId']}"
     assert response.headers["Preference-Applied"] == "respond-async"
-    assert (await status_of(fetching_client, answer["jobId"], wait_s=8))["status"] == "completed"
+    assert (await end_of(fetching_client, answer["jobId"]))["status"] == "completed"
 
 
 async def test_several_urls_are_a_batch_in_their_order(
@@ -52,7 +53,7 @@ async def test_several_urls_are_a_batch_in_their_order(
     urls = [origin.url(path) for path in ("/a.png", "/none", "/picture.jpg")]
 
     answer = await ask(fetching_client, imageUrls=[urls[0], "http://10.0.0.1/", *urls[1:]])
-    batch = await status_of(fetching_client, answer["jobId"], wait_s=8)
+    batch = await end_of(fetching_client, answer["jobId"])
 
     assert [one["name"] for one in answer["images"]] == ["a.png", "none", "picture.jpg"]
     assert [one["problem"]["type"] for one in answer["refused"]] == ["/problems/fetch_refused"]
@@ -116,7 +117,7 @@ async def test_what_cannot_be_fetched_has_a_stable_code_and_leaves_nothing(
     job = await status_of(fetching_client, found["jobId"])
     assert (job["status"], job["error"]["code"]) == ("failed", code)
     assert job["attempts"] == (MAX_ATTEMPTS if path in ("/broken", "/silent") else 1)
-    assert files_of(fetch_server) <= before
+    await eventually(lambda: files_of(fetch_server) <= before)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ async def test_a_failed_fetch_can_be_tried_again_by_hand(
     async with fetching_client.post(f"/job/{job_id}/retry") as response:
         assert response.status == 202
 
-    assert (await status_of(fetching_client, job_id, wait_s=8))["status"] == "completed"
+    assert (await end_of(fetching_client, job_id))["status"] == "completed"
 
 
 async def test_what_has_not_changed_is_not_sent_again(
@@ -289,7 +290,7 @@ async def test_cancelling_stops_the_download(
 
     assert status["status"] == "cancelled"
     await eventually(stopped.is_set)
-    assert files_of(fetch_server) <= before
+    await eventually(lambda: files_of(fetch_server) <= before)
 
 
 async def test_what_waits_for_its_turn_at_a_host_can_be_cancelled(
@@ -308,7 +309,7 @@ async def test_what_waits_for_its_turn_at_a_host_can_be_cancelled(
     ]
     await eventually(lambda: origin.open == HOST_CONCURRENCY)
     last = await ask(fetching_client, imageUrl=url, at_once=True)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (await status_of(fetching_client, last["jobId"]))["status"] != "processing":
             pass
 
@@ -332,7 +333,7 @@ async def test_a_host_is_not_asked_too_much_at_a_time(
     urls = [origin.answer(f"/{number}.jpg", answer) for number in range(MAX_URLS)]
     batches = [await ask(fetching_client, imageUrls=urls) for _ in range(3)]
     for batch in batches:
-        status = await status_of(fetching_client, batch["jobId"], wait_s=10)
+        status = await end_of(fetching_client, batch["jobId"])
         assert status["counts"]["completed"] == MAX_URLS
 
     assert origin.most_open == HOST_CONCURRENCY
@@ -346,7 +347,7 @@ async def test_the_same_key_fetches_once(fetching_client: ClientSession, origin:
             "/process", json=body, headers={"Idempotency-Key": "once-more"}
         ) as response:
             answers.append(await response.json())
-    await status_of(fetching_client, answers[0]["jobId"], wait_s=8)
+    await end_of(fetching_client, answers[0]["jobId"])
 
     assert answers[0] == answers[1]
     assert origin.hits["/picture.jpg"] == 1

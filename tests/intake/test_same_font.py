@@ -19,7 +19,7 @@ DIGEST = "0" * 64
 
 @pytest.fixture
 async def site(valkey_url: str, tmp_path: Path) -> AsyncIterator[Site]:
-    redis: Redis = command_client(valkey_url, timeout_s=5)
+    redis: Redis = command_client(valkey_url, timeout_s=30)
     yield Site(redis, tmp_path, "here")
     await redis.aclose()
 

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 
 from server.jobs.source import Source
-from tests.edge.forms import form, status_of, upload
+from tests.edge.forms import end_of, form, upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.edge.tus_requests import create
@@ -34,7 +34,7 @@ async def by_zip(client: ClientSession, origin: Origin) -> str:
     async with client.post("/upload", data=data) as response:
         answer = await response.json()
     inner, outer = [one["imageId"] for one in answer["images"]]
-    await status_of(client, answer["jobId"], wait_s=20)
+    await end_of(client, answer["jobId"])
     assert (await details(client, outer))["source"] == "upload"
     return str(inner)
 
@@ -61,7 +61,7 @@ async def by_url(client: ClientSession, origin: Origin) -> str:
 async def by_list(client: ClientSession, origin: Origin) -> str:
     origin.bytes("/two.jpg", jpeg(38, 20))
     answer = await ask_in_lines(client, [{"imageUrl": origin.url("/two.jpg")}])
-    await status_of(client, answer["jobId"], wait_s=20)
+    await end_of(client, answer["jobId"])
     async with client.get("/jobs", params={"batch": answer["jobId"]}) as response:
         [job] = (await response.json())["jobs"]
     return str(job["jobId"])
@@ -97,7 +97,7 @@ async def test_the_way_in_is_known_and_can_be_asked_for(
     fetching_client: ClientSession, origin: Origin, source: Source
 ) -> None:
     job_id = await WAYS[source](fetching_client, origin)
-    await status_of(fetching_client, job_id, wait_s=20)
+    await end_of(fetching_client, job_id)
     async with fetching_client.get("/jobs", params={"source": source.value}) as response:
         listed = (await response.json())["jobs"]
 

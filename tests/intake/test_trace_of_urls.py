@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from tests.edge.forms import AT_ONCE, status_of
+from tests.edge.forms import AT_ONCE, end_of
 from tests.intake.asking import ask
 from tests.intake.conftest import PICTURE
 from tests.intake.origin import Origin
@@ -45,7 +45,7 @@ async def test_a_url_that_fails_shows_each_attempt(
     body = {"imageUrl": origin.url("/nothing-here.jpg")}
     async with fetching_client.post("/process", json=body, headers=AT_ONCE) as response:
         job_id = (await response.json())["jobId"]
-    assert (await status_of(fetching_client, job_id, wait_s=8))["status"] == "failed"
+    assert (await end_of(fetching_client, job_id))["status"] == "failed"
 
     trace = await trace_of(fetching_client, job_id)
     names = [one["name"] for one in trace["hops"] if one["name"] not in ("publish", "record")]

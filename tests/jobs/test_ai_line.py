@@ -34,7 +34,7 @@ THERE = Engines(models=(Model("enhance", "x.onnx"),), why_not="")
 
 @pytest.fixture
 async def queue(valkey_url: str) -> AsyncIterator[JobQueue]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         made = JobQueue(client, QueueSettings(), node="here", keep_s=60)
         await made.prepare()
         yield made

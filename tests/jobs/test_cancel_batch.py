@@ -13,13 +13,14 @@ from server.jobs.connection import command_client
 from server.jobs.job import Batch, Job, JobState, new_batch_id, new_job_id
 from server.jobs.queue import JobQueue
 from server.jobs.urls import Order, Terms, UrlQueue
+from tests.patience import PATIENCE_S
 
 JOBS = 730  # no multiple of any piece
 
 
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         yield client
 
 
@@ -70,7 +71,7 @@ async def test_who_watches_one_of_its_jobs_is_told_of_it(redis: Redis, queue: Jo
             await pubsub.get_message(timeout=0.1)
         await queue.cancel_batch(batch_id)
         told: dict[str, dict[str, str]] = {}
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE_S):
             while told.get(batch_id, {}).get("cancelled") != str(JOBS) or len(told) < 4:
                 if message := await pubsub.get_message(timeout=1):
                     found = orjson.loads(message["data"])

@@ -183,7 +183,6 @@ class Derived(Holders):
             assert own <= its
 
 
-@pytest.mark.timeout(180)
 def test_each_thing_is_made_once_and_goes_with_its_picture(valkey_url: str) -> None:
     Derived.url = valkey_url
 
@@ -200,7 +199,7 @@ def test_each_thing_is_made_once_and_goes_with_its_picture(valkey_url: str) -> N
 
 @pytest_asyncio.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    client = command_client(valkey_url, timeout_s=5)
+    client = command_client(valkey_url, timeout_s=30)
     await client.flushall()
     yield client
     await client.aclose()

@@ -29,7 +29,7 @@ AGREED = Agreement(
 
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         yield client
 
 
@@ -115,10 +115,10 @@ async def test_who_was_silent_for_too_long_admits_nothing(
 
 
 async def test_a_lease_that_is_held_does_not_run_out(redis: Redis) -> None:
-    records = DirectUploads(redis, max_pending=3, keep_s=60, lease_s=0.2)
+    records = DirectUploads(redis, max_pending=3, keep_s=60, lease_s=1)
     upload_id = await opened(records)
     async with records.hold(await taken(records, upload_id)):
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         is_ours, _ = await records.take(upload_id)
 
     assert not is_ours

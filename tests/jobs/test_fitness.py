@@ -17,7 +17,7 @@ PROJECT = Path(__file__).parents[2]
 
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         yield client
         await client.config_set("maxmemory-policy", "noeviction")
 

@@ -9,7 +9,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -56,7 +55,7 @@ class Holders(RuleBasedStateMachine):
         self.runner.run(self._prepare())
 
     async def _prepare(self) -> None:
-        self.redis: Redis = command_client(self.url, timeout_s=5)
+        self.redis: Redis = command_client(self.url, timeout_s=30)
         await self.redis.flushall()
         self.sites = {
             node: Site(self.redis, self.folder, node, keep_s=60, keep_original_s=keep_original_s)
@@ -315,7 +314,6 @@ class Holders(RuleBasedStateMachine):
         return sum(isinstance(job, Job) and job.status in states for job in found)
 
 
-@pytest.mark.timeout(120)
 def test_what_is_held_stays_and_what_nobody_holds_goes(valkey_url: str) -> None:
     Holders.url = valkey_url
 

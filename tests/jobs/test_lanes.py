@@ -3,7 +3,6 @@
 import asyncio
 import io
 
-import pytest
 from aiohttp import ClientSession, FormData
 from PIL import Image
 
@@ -30,7 +29,6 @@ async def until_lanes(client: ClientSession, number: int) -> list[str]:
     return names
 
 
-@pytest.mark.timeout(60)
 async def test_lane_comes_when_work_waits_and_goes_when_it_is_idle(
     start_server: StartServer,
 ) -> None:
@@ -49,7 +47,7 @@ async def test_lane_comes_when_work_waits_and_goes_when_it_is_idle(
         async with client.post("/upload", data=form) as response:
             batch_id = (await response.json())["jobId"]
         grown = await until_lanes(client, 2)
-        async with client.get(f"/status/{batch_id}", params={"wait": "25"}) as response:
+        async with client.get(f"/status/{batch_id}", params={"wait": "60"}) as response:
             status = await response.json()
         shrunk = await until_lanes(client, 1)
 

@@ -16,7 +16,7 @@ from server.jobs.connection import command_client
 
 @pytest_asyncio.fixture
 async def client(valkey_url: str) -> AsyncIterator[Redis]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         await client.hset("line", mapping={str(number): number for number in range(500)})
         yield client
         await client.delete("line")

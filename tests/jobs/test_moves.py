@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -42,7 +41,7 @@ class Moves(RuleBasedStateMachine):
         self.runner.run(self._prepare())
 
     async def _prepare(self) -> None:
-        self.redis: Redis = command_client(self.url, timeout_s=5)
+        self.redis: Redis = command_client(self.url, timeout_s=30)
         await self.redis.flushall()
         table = QueueSettings(max_depth=40, bulk_share=3)
         self.queues = {node: JobQueue(self.redis, table, node=node, keep_s=60) for node in NODES}
@@ -188,7 +187,6 @@ class Moves(RuleBasedStateMachine):
         assert all(self.states[job_id] in SETTLED for job_id in tombstones)
 
 
-@pytest.mark.timeout(60)
 def test_random_moves_keep_redis_and_the_table_in_step(valkey_url: str) -> None:
     Moves.url = valkey_url
 

@@ -18,7 +18,7 @@ SETTINGS = QueueSettings(max_depth=50, bulk_share=4, lease_s=0.001)
 
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         yield client
 
 

@@ -27,7 +27,7 @@ BIG, SMALL = 300 << 20, 50 << 20
 @pytest.fixture
 async def queue(valkey_url: str) -> AsyncIterator[JobQueue]:
     redis: Redis
-    async with command_client(valkey_url, timeout_s=5) as redis:
+    async with command_client(valkey_url, timeout_s=30) as redis:
         queue = JobQueue(redis, QueueSettings(), node="here", keep_s=60)
         await queue.prepare()
         yield queue

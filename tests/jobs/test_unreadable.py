@@ -6,26 +6,26 @@ from aiohttp import ClientSession
 from server.jobs import names
 from tests.conftest import StartServer
 from tests.edge.busy import busy_lane
-from tests.edge.forms import AT_ONCE, status_of, upload
+from tests.edge.forms import AT_ONCE, end_of, upload
 from tests.edge.pictures import jpeg
 from tests.edge.traces import redis_of
-from tests.nginx_process import free_port
+from tests.patience import PATIENCE_S
+from tests.ports import free_port
 from tests.server_process import ServerProcess
 
 # Of another version, cut off, of another shape, no JSON at all.
 RUBBISH = ('{"id":"a","status":"unheard"}', '{"id":', '["a"]', "7", "rubbish")
-TIMEOUT_S = 10
 
 
 @pytest.fixture
 def server(start_server: StartServer) -> ServerProcess:
-    return start_server(SAFELIGHT_POOL__MAX_LANES="1", SAFELIGHT_QUEUE__LEASE_S="1")
+    return start_server(SAFELIGHT_POOL__MAX_LANES="1", SAFELIGHT_QUEUE__LEASE_S="2")
 
 
 async def works(client: ClientSession, server: ServerProcess, width: int) -> None:
     """It takes a picture and brings it to its end."""
     answer = await upload(client, jpeg(width, 30))
-    assert (await status_of(client, answer["jobId"], wait_s=TIMEOUT_S))["status"] == "completed"
+    assert (await end_of(client, answer["jobId"]))["status"] == "completed"
     assert server.process.poll() is None
 
 
@@ -34,12 +34,12 @@ async def test_events_that_cannot_be_read_are_passed_over(server: ServerProcess)
         async with busy_lane(client, server):
             job_id = (await upload(client, jpeg(50, 30), at_once=True))["jobId"]
             await socket.send_json({"type": "subscribe", "jobId": job_id})
-            assert (await socket.receive_json(timeout=TIMEOUT_S))["status"] == "queued"
+            assert (await socket.receive_json(timeout=PATIENCE_S))["status"] == "queued"
             with redis_of(server) as redis:
                 heard = [redis.publish(names.events(job_id), text) for text in RUBBISH]
         told = {"status": "queued"}
         while told["status"] != "completed":
-            told = await socket.receive_json(timeout=TIMEOUT_S)
+            told = await socket.receive_json(timeout=PATIENCE_S)
         await works(client, server, 51)
 
     assert heard == [1] * len(RUBBISH)
@@ -58,7 +58,7 @@ async def test_a_waiting_job_that_cannot_be_read_lets_the_others_by(
             behind = (await upload(client, jpeg(61, 30), at_once=True))["jobId"]
             with redis_of(server) as redis:
                 redis.hset(names.job(broken), field, value)
-        assert (await status_of(client, behind, wait_s=TIMEOUT_S))["status"] == "completed"
+        assert (await end_of(client, behind))["status"] == "completed"
         await works(client, server, 62)
         async with client.get(f"/status/{broken}") as response:
             assert response.status in (200, 404)  # never an end of the service
@@ -76,7 +76,7 @@ async def test_a_url_that_is_none_fails_alone(start_server: StartServer) -> None
             job_id = (await response.json())["jobId"]
         with redis_of(server) as redis:
             redis.hdel(names.job(job_id), "url")
-        job = await status_of(client, job_id, wait_s=TIMEOUT_S)
+        job = await end_of(client, job_id)
         await works(client, server, 70)
 
     assert job["status"] == "failed"

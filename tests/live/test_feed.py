@@ -16,13 +16,14 @@ from server.jobs.queue import JobQueue
 from server.live.feed import Feed
 from server.live.mailbox import Event, Mailbox
 from tests.live.admitted import admit, queue_of
+from tests.patience import PATIENCE_S
 
-SETTINGS = LiveSettings(ping_s=0.3, position_interval_s=60, confirm_timeout_s=5)
+SETTINGS = LiveSettings(ping_s=0.3, position_interval_s=3600, confirm_timeout_s=5)
 
 
 @pytest_asyncio.fixture
 async def redis(valkey_url: str) -> AsyncIterator["Redis"]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         yield client
 
 
@@ -42,13 +43,13 @@ async def running_feed(
     url: str, queue: JobQueue, *, listener: Callable[[str], None] | None = None
 ) -> AsyncIterator[Feed]:
     """A feed that is connected."""
-    async with feed_client(url, timeout_s=5) as client:
+    async with feed_client(url, timeout_s=30) as client:
         feed = Feed(client, queue, SETTINGS)
         if listener is not None:
             feed.listen(names.WAKE, listener)
         task = asyncio.create_task(feed.run())
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await feed.connected.wait()
             yield feed
         finally:
@@ -58,7 +59,7 @@ async def running_feed(
 
 async def next_event(mailbox: Mailbox) -> Event:
     """The one that comes next."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not (events := await mailbox.take()):
             pass
     return events[-1]
@@ -133,7 +134,7 @@ async def test_an_id_that_nobody_watches_is_given_up(
     job_id = await admit(queue)
     async with feed.watch(job_id):
         assert await _subscribers(redis, job_id) == 1
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_S):
         while await _subscribers(redis, job_id):  # noqa: ASYNC110 (Redis tells nobody)
             await asyncio.sleep(0.05)
     async with feed.watch(job_id) as mailbox:
@@ -150,7 +151,7 @@ async def test_a_service_message_reaches_its_listener_even_after_an_outage(
         await redis.publish(names.WAKE, "one")
         first = await heard.get()
         await redis.client_kill_filter(_type="pubsub")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not await redis.publish(names.WAKE, "two"):  # noqa: ASYNC110 (as below)
                 await asyncio.sleep(0.02)
 
@@ -189,7 +190,7 @@ async def test_what_only_the_old_connection_knew_is_asked_for_again(
         pass  # still subscribed for a while, watched by nobody
     (old,) = await redis.client_list(_type="pubsub")
     await redis.client_kill_filter(_type="pubsub")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while await redis.client_list(_type="pubsub") in ([], [old]):  # noqa: ASYNC110 (as below)
             await asyncio.sleep(0.02)
         await feed.connected.wait()

@@ -17,6 +17,7 @@ from tests.edge.forms import upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, redis_of
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 PICTURE = jpeg(32, 24)
@@ -32,7 +33,7 @@ async def ws(client: ClientSession) -> AsyncIterator[ClientWebSocketResponse]:
 
 async def told(ws: ClientWebSocketResponse) -> dict[str, Any]:
     """The next message."""
-    message: dict[str, Any] = await ws.receive_json(timeout=8)
+    message: dict[str, Any] = await ws.receive_json(timeout=PATIENCE_S)
     return message
 
 
@@ -166,7 +167,7 @@ async def test_to_unsubscribe_what_was_never_watched_is_harmless(
 
 async def test_a_message_that_is_too_long_ends_the_socket(ws: ClientWebSocketResponse) -> None:
     await ws.send_str("x" * 20_000)
-    message = await ws.receive(timeout=8)
+    message = await ws.receive(timeout=PATIENCE_S)
 
     assert (message.type, message.data) == (WSMsgType.CLOSE, 1009)
 
@@ -246,7 +247,7 @@ async def test_sockets_and_what_they_watch_are_limited(start_server: StartServer
 
 
 async def _connect_eventually(client: ClientSession) -> ClientWebSocketResponse:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 return await client.ws_connect("/ws")
@@ -265,7 +266,7 @@ async def test_a_socket_that_never_reads_costs_nobody_and_is_cut_off(
                 job_id = (await upload(client, PICTURE, at_once=True))["jobId"]
                 await subscribe(ws, job_id)
                 assert (await until(ws, "completed"))[-1]["jobId"] == job_id
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             await flooding  # the server has ended the connection, whatever lay unread in it
 
 
@@ -306,7 +307,7 @@ async def test_the_end_of_the_server_is_told_to_every_socket(start_server: Start
     async with ClientSession(server.url) as client, _deaf(server.url):
         sockets = [await client.ws_connect("/ws") for _ in range(5)]
         stopping = asyncio.create_task(asyncio.to_thread(server.stop, timeout_s=15))
-        closed = [await ws.receive(timeout=10) for ws in sockets]
+        closed = [await ws.receive(timeout=PATIENCE_S) for ws in sockets]
 
     assert {(message.type, message.data) for message in closed} == {(WSMsgType.CLOSE, 1001)}
     assert await stopping == 0

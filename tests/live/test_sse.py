@@ -16,10 +16,11 @@ from server.live.sse import last_event_id
 from tests import server_process
 from tests.conftest import StartServer
 from tests.edge.busy import busy_lane
-from tests.edge.forms import status_of, upload
+from tests.edge.forms import end_of, status_of, upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, redis_of
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 PICTURE = jpeg(32, 24)
@@ -53,7 +54,7 @@ class Stream:
     async def next(self) -> Message | None:
         """The next message; None at the end of the stream."""
         message = Message()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while line := (await self._line()).decode().rstrip("\n"):
                 if line.startswith(":"):
                     message.is_comment = True
@@ -155,7 +156,7 @@ async def test_watching_a_batch_costs_one_subscription(
             async with stream(lane, batch_id) as watching:
                 await watching.event()
                 assert set(redis.pubsub_channels("events:*")) - before == {f"events:{batch_id}"}
-    await status_of(lane, batch_id, wait_s=20)
+    await end_of(lane, batch_id)
 
 
 async def test_nothing_that_is_known_is_sent_again(
@@ -239,7 +240,6 @@ async def test_a_silent_stream_is_pinged_and_one_that_has_gone_is_let_go(
             assert await after.event() is not None
 
 
-@pytest.mark.timeout(60)
 async def test_a_reader_that_stops_reading_is_cut_off_and_costs_nobody_else(
     narrow: ServerProcess,
 ) -> None:
@@ -261,7 +261,7 @@ async def test_a_reader_that_stops_reading_is_cut_off_and_costs_nobody_else(
                 await telling
                 assert event is not None, narrow.log_tail()
             # Both have gone: one by itself, one because it was cut off.
-            await eventually(lambda: not redis.pubsub_channels(f"events:{job_id}"), within_s=20)
+            await eventually(lambda: not redis.pubsub_channels(f"events:{job_id}"))
 
 
 LAST_TOLD = 120
@@ -274,7 +274,6 @@ def tell_much(redis: Any, job_id: str) -> None:
         redis.publish(f"events:{job_id}", json.dumps(job | {"revision": str(revision)}))
 
 
-@pytest.mark.timeout(90)
 async def test_a_restart_of_the_server_is_a_reconnect_without_a_gap(
     start_server: StartServer, tmp_path: Path
 ) -> None:

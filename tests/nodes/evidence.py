@@ -47,7 +47,7 @@ async def all_is_well(fleet: Fleet, accepted: Mapping[str, int]) -> Found:
     in the records; nothing else is left in Redis, in the bucket or on a disk of a node."""
     for name in fleet.roles:
         await until_ready(fleet.url(name))
-    async with command_client(fleet.shared.redis_url, timeout_s=5) as redis:
+    async with command_client(fleet.shared.redis_url, timeout_s=30) as redis:
         await _all_is_quiet(redis, fleet, within_s=120)
         jobs = await all_jobs(redis)
         found = _found(fleet, jobs, accepted)

@@ -13,12 +13,13 @@ from redis.exceptions import RedisError
 from server.ops.valkey_setup import find_server
 from tests import server_process
 from tests.nodes.lan import Lan, lan
+from tests.ports import free_ports
 from tests.records import postgres
 from tests.server_process import ServerProcess
-from tests.storage.weed import Weed, free_ports
+from tests.storage.weed import Weed
 
-READY_S = 20.0
-START_S = 60.0  # of a node, while others work
+READY_S = 60.0
+START_S = 150.0  # of a node, while others work
 LEASE_S = 3.0
 SHARED = {
     "SAFELIGHT_SIGNING__KEYS": '["what-all-of-these-nodes-know-and-nobody-else"]',

@@ -124,7 +124,7 @@ class Storm:
         await until_ready(self.fleet.url(node))
 
 
-async def until_ready(url: str, *, within_s: float = 30) -> None:
+async def until_ready(url: str, *, within_s: float = 120) -> None:
     """Wait until a node says that it takes work."""
     deadline = time.monotonic() + within_s
     async with ClientSession(url, timeout=ClientTimeout(total=5)) as session:

@@ -14,13 +14,12 @@ from redis import Redis
 
 from server.jobs.connection import command_client
 from tests import server_process
-from tests.edge.forms import AT_ONCE, form, status_of
+from tests.edge.forms import AT_ONCE, end_of, form
 from tests.edge.pictures import jpeg
 from tests.nodes.fleet import START_S, valkey
+from tests.patience import PATIENCE_S
+from tests.ports import free_ports
 from tests.server_process import PROJECT
-from tests.storage.weed import free_ports
-
-pytestmark = pytest.mark.timeout(120)
 
 HOST = "127.0.0.1"
 PASSWORD = "darkroom-password"
@@ -84,7 +83,7 @@ async def _does_everything(url: str, tmp_path: Path) -> None:
             headers = AT_ONCE | {"Idempotency-Key": '"once"'}
             async with session.post("/upload", data=form(*files), headers=headers) as response:
                 batch = await response.json()
-            assert (await status_of(session, batch["jobId"], wait_s=30))["status"] == "completed"
+            assert (await end_of(session, batch["jobId"]))["status"] == "completed"
             image_id = batch["images"][0]["imageId"]
             for method, path, wanted in (
                 ("GET", f"/image/{image_id}", 200),
@@ -99,7 +98,7 @@ async def _does_everything(url: str, tmp_path: Path) -> None:
                     assert response.status == wanted, (path, await response.text())
             async with session.ws_connect("/ws") as socket:
                 await socket.send_json({"type": "subscribe", "topic": "system"})
-                assert (await socket.receive_json(timeout=20))["type"] == "system"
+                assert (await socket.receive_json(timeout=PATIENCE_S))["type"] == "system"
     finally:
         await asyncio.to_thread(server.close)
 

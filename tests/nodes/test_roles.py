@@ -1,9 +1,11 @@
 """One node takes pictures, another works on them, and each says what it is for."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,15 +14,16 @@ from aiohttp import ClientSession
 from server.config import SettingsError, load
 from server.wiring.role import refuse_unshared
 from tests.conftest import StartServer
-from tests.edge.forms import status_of, upload
+from tests.edge.forms import end_of, status_of, upload
 from tests.edge.pictures import jpeg
+from tests.nodes.storm import until_ready
+from tests.patience import PATIENCE_S
 from tests.server_process import PROJECT
 from tests.storage.conftest import hook_port, weed
 from tests.storage.weed import Weed
 
 __all__ = ["hook_port", "weed"]
 
-pytestmark = pytest.mark.timeout(120)  # several starts of servers
 
 EDGE_ALONE = {
     "signing": {"keys": ["x" * 32]},
@@ -65,7 +68,7 @@ def test_an_edge_that_shares_everything_may_start() -> None:
 
 def test_serve_ends_at_once_with_one_line() -> None:
     command = [sys.executable, "-m", "server", "serve", "--role", "worker", "--port", "0"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE_S)
 
     assert done.returncode == 1
     assert (
@@ -97,18 +100,15 @@ def environment(valkey_url: str, weed: Weed, tmp_path: Path) -> dict[str, str]:
 async def test_an_edge_takes_pictures_in_until_a_worker_comes(
     edge: ClientSession, start_server: StartServer, environment: dict[str, str]
 ) -> None:
-    async with edge.get("/readyz") as response:
-        ready = (response.status, (await response.json())["status"])
-    async with edge.get("/health") as response:
-        health = await response.json()
+    await until_ready(str(edge._base_url))
+    health = await health_with_lanes(edge, 0)
     job_id = (await upload(edge, jpeg(), at_once=True))["jobId"]
     waiting = await status_of(edge, job_id)
     worker = start_server("--role", "worker", **environment)
-    done = await status_of(edge, job_id, wait_s=30)
+    done = await end_of(edge, job_id)
     async with edge.get(f"/image/{job_id}") as response:
         shown = response.status
 
-    assert ready == (200, "ok")
     assert (health["status"], health["role"]) == ("degraded", "edge")
     assert health["queue"]["lanesOfAllNodes"] == 0
     assert health["parts"]["redis"]["trouble"].startswith("No node of the service has a worker")
@@ -120,14 +120,22 @@ async def test_an_edge_takes_pictures_in_until_a_worker_comes(
 async def _is_a_worker(url: str, edge: ClientSession) -> None:
     """It answers how it is and nothing else; its lanes are known to the edge."""
     async with ClientSession(url) as session:
-        async with session.get("/readyz") as response:
-            assert response.status == 200
+        await until_ready(url)
         for method, path in (("POST", "/upload"), ("GET", "/jobs"), ("GET", "/ws"), ("GET", "/")):
             async with session.request(method, path) as response:
                 assert response.status == 404, path
-    async with edge.get("/health") as response:
-        health = await response.json()
-    assert health["queue"]["lanesOfAllNodes"] == 1
+    await health_with_lanes(edge, 1)
+
+
+async def health_with_lanes(edge: ClientSession, lanes: int) -> dict[str, Any]:
+    """The health of a node once it knows of so many lanes, which each node tells now and then."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            async with edge.get("/health") as response:
+                health: dict[str, Any] = await response.json()
+            if health["queue"] and health["queue"]["lanesOfAllNodes"] == lanes:
+                return health
+            await asyncio.sleep(0.1)
 
 
 async def test_watchers_of_the_service_see_what_each_node_is_for(
@@ -138,7 +146,7 @@ async def test_watchers_of_the_service_see_what_each_node_is_for(
     async with edge.ws_connect("/ws") as socket:
         await socket.send_json({"type": "subscribe", "topic": "system"})
         while sorted(roles) != ["edge", "worker"]:
-            told = await socket.receive_json(timeout=20)
+            told = await socket.receive_json(timeout=PATIENCE_S)
             if told["type"] == "system":
                 roles = {one["role"]: len(one["lanes"]) for one in told["nodes"]}
 

@@ -19,12 +19,11 @@ from server.jobs.fitness import RedisUnfit, refuse_unfit
 from server.jobs.sentinel import read_sentinel_url
 from server.ops.valkey_setup import find_server
 from tests.conftest import StartServer
-from tests.edge.forms import AT_ONCE, form, status_of
+from tests.edge.forms import AT_ONCE, end_of, form, status_of
 from tests.edge.pictures import jpeg
 from tests.nodes.fleet import valkey, wait_until_it_answers
-from tests.storage.weed import free_ports
-
-pytestmark = pytest.mark.timeout(180)  # of it ten seconds for a failover
+from tests.patience import PATIENCE_S
+from tests.ports import free_ports
 
 HOST = "127.0.0.1"
 MASTER = "darkroom"
@@ -103,7 +102,7 @@ async def test_a_failover_is_waited_out(watched: Watched, start_server: StartSer
     server = start_server(SAFELIGHT_REDIS__URL=watched.url, SAFELIGHT_AI__ENABLED="false")
     async with ClientSession(server.url) as session:
         before = [await _upload(session, 64 + number) for number in range(5)]
-        ends = [(await status_of(session, one, wait_s=30))["status"] for one in before]
+        ends = [(await end_of(session, one))["status"] for one in before]
         with watched.asked("master") as master:
             assert master.execute_command("WAIT", 1, 5000) == 1  # the replica has all of it
         socket = await session.ws_connect("/ws")
@@ -112,9 +111,9 @@ async def test_a_failover_is_waited_out(watched: Watched, start_server: StartSer
         after, refused = await _upload_until_taken(session)
         away_s = time.monotonic() - killed_at
         await socket.send_json({"type": "subscribe", "jobId": after})
-        told = await socket.receive_json(timeout=20)
+        told = await socket.receive_json(timeout=PATIENCE_S)
         while told["status"] != "completed":
-            told = await socket.receive_json(timeout=30)
+            told = await socket.receive_json(timeout=PATIENCE_S)
         kept = [(await status_of(session, one))["status"] for one in before]
     with watched.asked("replica") as replica:
         role = replica.info("replication")["role"]
@@ -167,9 +166,10 @@ def _role(watched: Watched, name: str) -> str:
 
 
 async def test_a_cluster_is_refused_with_the_reason(tmp_path: Path) -> None:
-    port = free_ports(("node",))["node"]
-    with valkey(tmp_path, HOST, port, "--cluster-enabled", "yes"):
-        async with command_client(f"redis://{HOST}:{port}", timeout_s=5) as redis:
+    ports = free_ports(("node", "bus"))
+    port, bus = ports["node"], str(ports["bus"])  # the bus would be at port + 10000, if that is one
+    with valkey(tmp_path, HOST, port, "--cluster-enabled", "yes", "--cluster-port", bus):
+        async with command_client(f"redis://{HOST}:{port}", timeout_s=30) as redis:
             with pytest.raises(RedisUnfit, match=r"cluster.*redis\+sentinel"):
                 await refuse_unfit(redis)
 

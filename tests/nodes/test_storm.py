@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.nodes import evidence
 from tests.nodes.fleet import Shared, fleet
 from tests.nodes.storm import ENVIRONMENT, ROLES, Storm
@@ -11,7 +9,6 @@ from tests.nodes.storm import ENVIRONMENT, ROLES, Storm
 UPLOADS = 200
 
 
-@pytest.mark.timeout(300)
 async def test_a_kill_and_a_cut_cost_no_picture(shared: Shared, tmp_path: Path) -> None:
     with fleet(shared, tmp_path, ROLES, **ENVIRONMENT) as nodes:
         storm = Storm(nodes, uploads=UPLOADS, kills=1, cuts=1, seed=7)

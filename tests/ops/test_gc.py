@@ -10,6 +10,7 @@ import orjson
 from PIL import Image
 
 from tests.conftest import StartServer
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 
@@ -17,7 +18,7 @@ def gc(data_dir: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "server", "gc", "--data-dir", str(data_dir), *flags]
     environment = {"SAFELIGHT_IMAGES__ORPHAN_GRACE_S": "0", "COLUMNS": "200"}
     return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=30, check=False
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 
@@ -27,7 +28,7 @@ def upload(server: ServerProcess) -> str:
     request = Request(
         f"{server.url}/upload", data=file.getvalue(), headers={"Content-Type": "image/png"}
     )
-    with urlopen(request, timeout=20) as response:
+    with urlopen(request, timeout=PATIENCE_S) as response:
         return str(orjson.loads(response.read())["url"])
 
 
@@ -55,7 +56,7 @@ def test_orphans_are_listed_first_and_then_removed(start_server: StartServer) ->
     assert still_there
     assert "2 removed" in removed.stdout
     assert not original.exists() and not result.exists()
-    with urlopen(server.url + picture, timeout=10) as response:
+    with urlopen(server.url + picture, timeout=PATIENCE_S) as response:
         assert response.status == 200
 
 

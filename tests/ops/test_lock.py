@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.ops.lock import DataDirInUse, data_dir_lock
+from tests.patience import PATIENCE_S
 
 
 def test_second_server_is_refused_with_folder_and_process_id(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_programs_started_by_the_server_do_not_hold_its_folder(tmp_path: Path) -
 
 def wait_until_free(data_dir: Path) -> None:
     """exec closes what the child shall not have, one after the other: Popen may return before."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             with data_dir_lock(data_dir):

@@ -25,13 +25,14 @@ from tests.edge.forms import AT_ONCE, form, status_of
 from tests.edge.gated import bearer, key_of, settings
 from tests.edge.pictures import jpeg
 from tests.edge.traces import eventually
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 from tests.webhooks.conftest import LOOPBACK
 from tests.webhooks.receiver import Receiver, receiver_in_thread
 
-# About half a second of work for one lane.
-A_WHILE = {"resize": {"width": 1000, "enlarge": True}, "format": "avif", "quality": 70}
-WORKING = ("decoding", "processing", "encoding")  # a worker has it in hand
+# About a second of work for one lane.
+A_WHILE = {"resize": {"width": 1400, "enlarge": True}, "format": "avif", "quality": 70}
+WORKING = ("processing", "encoding")  # a worker has begun; decoding is told before it has
 KIND: Kind = ("warning", "part", "it rains", "")
 SECRET = "whsec_bmV3ZXIgc2VjcmV0IG9mIHRlc3RzLCAyNCBieXRlcysgbG9uZw=="
 
@@ -77,7 +78,7 @@ def about(server: ServerProcess, request_id: str) -> list[dict[str, Any]]:
 
 async def until(client: ClientSession, job_id: str, member: str, *values: str) -> None:
     """Wait until a member of the job's status has one of the values."""
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(PATIENCE_S):
         while (await status_of(client, job_id))[member] not in values:  # noqa: ASYNC110 (as told)
             await asyncio.sleep(0.02)
 
@@ -89,11 +90,12 @@ async def test_the_life_of_a_picture_can_be_read_by_its_request_s_id(
     url = receiver.at("/cat", 204) + "?token=a-secret-of-the-receiver"
     data = form(("cat.jpg", jpeg(800, 600)), options=json.dumps(A_WHILE), callbackUrl=url)
     async with ClientSession(told_server.url, headers=bearer("boss")) as client:
+        [worker] = await lane_pids(client)
         async with client.post("/upload", data=data, headers=headers) as response:
             job_id = (await response.json())["jobId"]
             assert response.headers["X-Request-Id"] == "life-of-a-cat"
         await until(client, job_id, "stage", *WORKING)
-        os.kill((await lane_pids(client))[0], signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
         await until(client, job_id, "status", "completed")
     told = "webhook delivered"
     await eventually(lambda: told in [one["event"] for one in about(told_server, "life-of-a-cat")])
@@ -139,6 +141,7 @@ async def test_a_refusal_is_told_with_its_code_and_the_id_of_its_problem(
     ):
         problem = await answer.json(content_type=None)
 
+    await eventually(lambda: bool(about(told_server, problem["requestId"])))
     [line] = about(told_server, problem["requestId"])
     assert problem["requestId"] == answer.headers["X-Request-Id"] != "bad id!"
     assert (line["code"], line["status"], line["route"]) == ("not_found", 404, "/status/{id}")
@@ -159,13 +162,12 @@ async def test_an_outage_of_redis_is_told_a_few_times_and_counted(
         def kept() -> list[dict[str, Any]]:
             return [one for one in lines_of(told_server) if one.get("code") == "unavailable"]
 
-        await eventually(lambda: any("times" in one for one in kept()), within_s=20)
+        await eventually(lambda: sum(one.get("times", 1) for one in kept()) >= 40)
 
     assert set(statuses) == {503}
     told = [one for one in kept() if one["event"] == "request"]
     counted = [one for one in kept() if one["event"] == "and more like this"]
-    assert 3 <= len(told) <= 9  # three in each ten seconds
-    assert len(told) + sum(one["times"] for one in counted) >= 40 - 3
+    assert 3 <= len(told) < 20  # three in each ten seconds
     assert counted[0]["like"] == "request"
 
 

@@ -15,7 +15,7 @@ async def write_for_ever(redis_url: str, records_url: str, folder: Path) -> None
     """Small batches without a pause, so that a kill finds it at any point between two."""
     records = Records(open_database(records_url, folder), query_timeout_s=10)
     settings = RecordSettings(batch=3, flush_s=0)
-    async with command_client(redis_url, timeout_s=5) as redis:
+    async with command_client(redis_url, timeout_s=30) as redis:
         journal = Journal(redis, records, settings, node="killed", timeout_s=5)
         await journal.run()
 

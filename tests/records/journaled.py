@@ -17,6 +17,7 @@ from server.ops.journal import Journal
 from server.records.filters import Filter
 from server.records.record import Row
 from server.records.store import Records
+from tests.patience import PATIENCE_S
 
 ROOM = 10**12
 VARIANTS = (
@@ -101,7 +102,7 @@ async def journaling(
         await asyncio.gather(work, return_exceptions=True)
 
 
-async def written(redis: Redis, within_s: float = 15) -> None:
+async def written(redis: Redis, within_s: float = PATIENCE_S) -> None:
     """Wait until the journal is empty."""
     await until(lambda: _is_empty(redis), within_s)
 
@@ -110,7 +111,7 @@ async def _is_empty(redis: Redis) -> bool:
     return int(await redis.xlen(names.JOURNAL)) == 0
 
 
-async def until(is_so: Callable[[], Awaitable[bool]], within_s: float = 15) -> None:
+async def until(is_so: Callable[[], Awaitable[bool]], within_s: float = PATIENCE_S) -> None:
     """Wait for what no event tells of."""
     async with asyncio.timeout(within_s):
         while not await is_so():  # noqa: ASYNC110 (other processes make it so)

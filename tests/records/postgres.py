@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-READY_S = 20.0
+READY_S = 60.0
 
 
 def programs() -> Path | None:

@@ -3,16 +3,12 @@
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from server.ops.doctor import records
 from server.ops.doctor.finding import Finding, State
 from server.records.database import open_database
 from server.records.schema import HEAD, migrate
 from tests.ops.doctor.places import found, settings_for
 from tests.records.postgres import Postgres
-
-pytestmark = pytest.mark.timeout(60)
 
 
 async def looked(url: str, folder: Path) -> Finding:

@@ -22,9 +22,10 @@ from server.records.database import open_database
 from server.records.store import Records
 from server.refusals import BadRequest, ScopeMissing
 from tests.conftest import StartServer
-from tests.edge.forms import status_of, upload
+from tests.edge.forms import end_of, status_of, upload
 from tests.edge.pictures import jpeg, png
 from tests.edge.problem import problem
+from tests.patience import PATIENCE_S
 from tests.records.journaled import until
 from tests.records.rows import many, row
 from tests.server_process import PROJECT
@@ -43,7 +44,7 @@ async def jobs(client: ClientSession, **query: str) -> dict[str, Any]:
 async def batch_of(client: ClientSession, *pictures: bytes) -> str:
     """Pictures that were sent together, developed."""
     batch_id: str = (await upload(client, *pictures))["jobId"]
-    assert (await status_of(client, batch_id, wait_s=20))["status"] == "completed"
+    assert (await end_of(client, batch_id))["status"] == "completed"
     return batch_id
 
 
@@ -138,7 +139,7 @@ async def test_an_export_has_a_line_for_each_job_and_no_formulas(client: ClientS
         data.add_field("file", jpeg(40, 30 + one), filename=name)
     async with client.post("/upload", data=data) as response:
         batch_id = (await response.json())["jobId"]
-    await status_of(client, batch_id, wait_s=20)
+    await end_of(client, batch_id)
     async with client.get("/jobs.csv", params={"batch": batch_id}) as response:
         text = (await response.read()).decode()
         assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -252,7 +253,7 @@ async def test_a_server_refuses_tables_of_a_newer_one_with_one_line(tmp_path: Pa
     connection.close()
     command = [sys.executable, "-m", "server", "serve", "--port", "0", "--data-dir", str(data_dir)]
     ended = await asyncio.to_thread(
-        subprocess.run, command, cwd=PROJECT, capture_output=True, text=True, timeout=45
+        subprocess.run, command, cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE_S
     )
 
     assert ended.returncode == 1
@@ -274,7 +275,7 @@ async def test_the_command_line_lists_and_exports(client: ClientSession, live_se
             env=environment,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=PATIENCE_S,
         )
         assert ended.returncode == 0, ended.stderr
         return ended.stdout

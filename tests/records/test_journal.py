@@ -16,6 +16,7 @@ from server.jobs.queue import JobQueue
 from server.records.database import open_database
 from server.records.store import Records
 from server.refusals import RecordsBehind
+from tests.patience import PATIENCE_S
 from tests.records.journaled import (
     RESULT,
     admit,
@@ -32,7 +33,7 @@ from tests.records.postgres import Postgres
 
 @pytest_asyncio.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         yield client
 
 
@@ -255,11 +256,10 @@ async def test_an_entry_that_nobody_can_read_holds_up_none(
     assert set(await rows(lite)) == set(ids)
 
 
-@pytest.mark.timeout(90)
 async def test_while_the_database_is_away_the_journal_waits_and_then_refuses_new_jobs(
     queue: JobQueue, redis: Redis, own_postgres: Postgres, tmp_path: Path
 ) -> None:
-    records = Records(open_database(own_postgres.url(), tmp_path), query_timeout_s=5)
+    records = Records(open_database(own_postgres.url(), tmp_path), query_timeout_s=30)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(records.close)
         journal = await stack.enter_async_context(journaling(redis, records, max_journal=100))
@@ -277,7 +277,7 @@ async def test_while_the_database_is_away_the_journal_waits_and_then_refuses_new
             waiting = await redis.xlen(names.JOURNAL)
         finally:
             await asyncio.to_thread(own_postgres.start)
-        await written(redis, within_s=40)
+        await written(redis, within_s=PATIENCE_S)
         await until(lambda: _is(not journal.is_behind))
         ids += await complete(queue, 1)
         await written(redis)
@@ -291,7 +291,7 @@ async def test_catching_up_waits_for_what_has_ended_and_not_for_ever(
 ) -> None:
     async with journaling(redis, lite) as journal:
         ids = await complete(queue, 50)
-        await journal.catch_up(within_s=10)
+        await journal.catch_up(within_s=PATIENCE_S)
         assert set(await rows(lite)) == set(ids)
     more = await complete(queue, 1)  # nobody reads the journal any more
     await journal.catch_up(within_s=0.05)

@@ -7,8 +7,9 @@ import pytest_asyncio
 from aiohttp import ClientSession
 
 from tests import server_process
+from tests.ports import free_ports
 from tests.server_process import ServerProcess
-from tests.storage.weed import HOOK_TOKEN, NOTIFIED_BUCKET, Weed, free_ports
+from tests.storage.weed import HOOK_TOKEN, NOTIFIED_BUCKET, Weed
 
 MAX_PENDING = 200
 

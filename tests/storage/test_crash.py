@@ -22,7 +22,7 @@ async def test_an_upload_that_was_in_hand_is_completed_after_the_restart(
 ) -> None:
     settings = weed.environment | {
         "SAFELIGHT_STORAGE__URL": "s3://pictures/crash",
-        "SAFELIGHT_QUEUE__LEASE_S": "1",
+        "SAFELIGHT_QUEUE__LEASE_S": "3",
     }
     server = start_server(data_dir=tmp_path / "data", **settings)
     async with ClientSession() as client:

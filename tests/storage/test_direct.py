@@ -16,6 +16,7 @@ from server.jobs import names
 from tests.edge.pictures import jpeg, png
 from tests.edge.problem import checked_problem, problem
 from tests.edge.traces import eventually, is_idle, redis_of, traces
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 from tests.storage.conftest import MAX_PENDING
 from tests.storage.objects import bucket_of, keys_below
@@ -229,7 +230,7 @@ async def test_completing_before_the_put_says_so_and_may_be_asked_again(way: Way
 
 async def test_a_late_put_is_refused(way: Way) -> None:
     begun = await way.begin(urlExpiresIn=1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (answer := await way.put(begun, b"early")).status in (200, 409, 412, 415):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
@@ -248,7 +249,7 @@ async def test_an_abandoned_upload_leaves_nothing(
     key = f"incoming/{begun['uploadId']}"
     assert key in await keys_below(store, "incoming")
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while key in await keys_below(store, "incoming"):  # noqa: ASYNC110 (the server)
             await asyncio.sleep(0.1)
     with redis_of(bucket_server) as redis:
@@ -268,7 +269,7 @@ async def test_a_put_that_is_cut_short_may_come_again(
 
     with pytest.raises(ClientError):
         await local.put(begun["url"], data=half())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (answer := await way.put(begun, PICTURE)).status == 409:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # the server is still at the first
 

@@ -12,8 +12,6 @@ from server.ops.doctor.storage import advice
 from tests.ops.doctor.places import found, settings_for
 from tests.storage.weed import KEY, SECRET, Weed
 
-pytestmark = pytest.mark.timeout(60)
-
 
 async def looked(weed: Weed, folder: Path, **changes: Any) -> list[Finding]:
     """What is said of a bucket of the S3 server, with some settings changed."""

@@ -126,7 +126,7 @@ async def test_without_credentials_of_the_environment_it_is_left_to_the_bucket(
 
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
-    async with command_client(valkey_url, timeout_s=5) as client:
+    async with command_client(valkey_url, timeout_s=30) as client:
         yield client
 
 

@@ -17,10 +17,11 @@ from server.edge.incoming.hooks import created_objects
 from server.intake.direct.events import Created
 from server.jobs import names
 from server.storage.storage import incoming_key
-from tests.edge.forms import status_of
+from tests.edge.forms import end_of
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, redis_of
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 from tests.storage.objects import bucket_of, keys_below
 from tests.storage.weed import NOTIFIED_BUCKET, Weed
@@ -65,9 +66,9 @@ async def test_a_put_is_completed_by_the_buckets_own_notification(
     record_key = names.UPLOAD + begun["uploadId"]
 
     with redis_of(notified_server) as redis:
-        await eventually(lambda: redis.hget(record_key, "state") == "completed", within_s=15)
+        await eventually(lambda: redis.hget(record_key, "state") == "completed")
         job_id = redis.hget(record_key, "job_id")
-    ended = await status_of(notified, job_id, wait_s=10)
+    ended = await end_of(notified, job_id)
     async with notified.post(begun["completeUrl"]) as response:
         answer = await response.json()
 
@@ -82,7 +83,7 @@ async def test_an_object_that_is_dropped_starts_a_job(notified: ClientSession, w
     await obstore.put_async(store, "drop/färöer + more/cat 1.jpg", picture)
     await obstore.put_async(store, "elsewhere/cat.jpg", picture)
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while len(found := await keys_below(store, "results") - before) < 1:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     job_id = found.pop().split("/")[2]

@@ -11,6 +11,8 @@ from aiohttp import ClientSession
 from tests.edge.forms import form, upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
+from tests.edge.traces import eventually, files_of
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 from tests.storage.objects import bucket_of, keys_below
 from tests.storage.weed import NOTIFIED_BUCKET, Weed
@@ -38,7 +40,7 @@ async def test_originals_and_variants_lie_in_the_bucket_and_not_on_the_disk(
     assert len(results) == 2
     for name in ("originals", "results"):
         assert not list((bucket_server.data_dir / name).rglob("*"))
-    assert not [path for path in (bucket_server.data_dir / "spool").rglob("*") if path.is_file()]
+    await eventually(lambda: not files_of(bucket_server))
 
 
 @pytest.mark.parametrize("variant", ["small", "large"])
@@ -186,6 +188,6 @@ async def _all_of(store: Any, job_id: str) -> set[str]:
 
 
 async def _until_gone(store: Any, job_id: str) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while await _all_of(store, job_id):  # noqa: ASYNC110 (the server makes it so)
             await asyncio.sleep(0.1)

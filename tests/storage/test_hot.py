@@ -9,6 +9,7 @@ import pytest
 from server.storage.disk import DiskStorage
 from server.storage.hot import HotFiles
 from server.storage.storage import StorageFailed
+from tests.patience import PATIENCE_S
 
 
 class Watched(DiskStorage):
@@ -67,7 +68,7 @@ async def test_what_goes_while_it_is_read_is_not_kept(disk: Watched) -> None:
     hot = HotFiles(disk, max_bytes=300, max_file_bytes=100)
     disk.go_on.clear()
     reading = asyncio.create_task(hot.read("a", 100))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not disk.reads:  # noqa: ASYNC110 (it has begun when it is counted)
             await asyncio.sleep(0)
     hot.forget("a")

@@ -8,13 +8,16 @@ import pytest_asyncio
 from aiohttp import ClientSession
 
 from tests import server_process
-from tests.edge.forms import status_of, upload
+from tests.chaos.parts import lane_pids, stopped
+from tests.edge.forms import end_of, upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
-from tests.edge.traces import eventually, files_of
+from tests.edge.traces import eventually, files_of, traces
+from tests.patience import PATIENCE_S
+from tests.ports import free_ports
 from tests.server_process import ServerProcess
 from tests.storage.relay import Relay
-from tests.storage.weed import Weed, free_ports
+from tests.storage.weed import Weed
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,7 @@ def cut_off_server(
             "SAFELIGHT_STORAGE__TIMEOUT_S": "3",
             "SAFELIGHT_QUEUE__RETRY_DELAY_S": "0.2",
             "SAFELIGHT_QUEUE__MAX_ATTEMPTS": "1",
+            "SAFELIGHT_POOL__MAX_LANES": "1",
         },
     )
     yield server
@@ -83,7 +87,7 @@ async def test_an_upload_is_refused_and_leaves_nothing(
     assert (found["status"], found["code"]) == (503, "unavailable")
     assert int(sent.headers["Retry-After"]) > 0
     assert again["status"] == "completed"
-    await eventually(lambda: not files_of(cut_off_server), within_s=20)
+    await eventually(lambda: not files_of(cut_off_server))
 
 
 async def test_a_picture_cannot_be_shown_meanwhile_and_can_afterwards(
@@ -102,16 +106,19 @@ async def test_a_picture_cannot_be_shown_meanwhile_and_can_afterwards(
 
 
 async def test_a_job_waits_for_the_bucket_and_is_not_to_blame(
-    client: ClientSession, relay: Relay
+    client: ClientSession, relay: Relay, cut_off_server: ServerProcess
 ) -> None:
     """The bucket goes while jobs run: with one attempt each, blame would end them."""
     pictures = [jpeg(900, 700) for _ in range(4)]
-    batch = await upload(client, *pictures, options={"format": "png"})
-    await relay.cut()
+    [worker] = await lane_pids(client)
+    with stopped(worker):  # so that none is done before the bucket goes
+        batch = await upload(client, *pictures, options={"format": "png"})
+        await eventually(lambda: traces(cut_off_server).counters["processing"] > 0)
+        await relay.cut()
     ids = [image["imageId"] for image in batch["images"]]
     await _until(lambda: _any_was_given_back(client, ids))
     await relay.open()
-    ended = await status_of(client, batch["jobId"], wait_s=25)
+    ended = await end_of(client, batch["jobId"])
 
     assert {image["status"] for image in ended["images"]} == {"completed"}
 
@@ -154,6 +161,6 @@ async def _any_was_given_back(client: ClientSession, job_ids: list[str]) -> bool
 
 
 async def _until(is_so: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while not await is_so():  # noqa: ASYNC110 (another process makes it so)
             await asyncio.sleep(0.05)

@@ -24,7 +24,8 @@ from server.storage.storage import (
     result_key,
     results_prefix,
 )
-from tests.storage.weed import KEY, SECRET, Weed, free_ports
+from tests.ports import free_ports
+from tests.storage.weed import KEY, SECRET, Weed
 
 MIB = 1024 * 1024
 
@@ -170,7 +171,7 @@ async def test_files_that_no_job_knows_are_found(
 ) -> None:
     for key in (original_key("aajob"), result_key("aajob", "x.png"), "originals/foreign"):
         await storage.put(key, a_file(tmp_path, b"bytes"))
-    async with command_client(valkey_url, timeout_s=5) as redis:
+    async with command_client(valkey_url, timeout_s=30) as redis:
         trash = JobQueue(redis, QueueSettings(), node="here", keep_s=60).trash
         later = await find_orphans(storage, trash, grace_s=3600, incoming=())
         coming = await find_orphans(storage, trash, grace_s=-60, incoming=("aajob",))

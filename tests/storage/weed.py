@@ -1,20 +1,20 @@
 """A real S3 server for tests: SeaweedFS, all of it in one process on loopback, ended by its pid."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from tests.ports import free_ports
+
 KEY, SECRET = "safelight", "darkroom-secret"
 HOOK_TOKEN = "what only the bucket knows"
 NOTIFIED_BUCKET = "notified"
-READY_TIMEOUT_S = 25.0
+READY_TIMEOUT_S = 90.0
 _PORTS = (
     *("master.port", "master.port.grpc", "volume.port", "volume.port.grpc"),
     *("filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"),
@@ -110,14 +110,3 @@ class Weed:
 
     def _log_tail(self) -> str:
         return (self.folder / "log").read_bytes()[-4000:].decode(errors="replace")
-
-
-def free_ports(names: tuple[str, ...]) -> dict[str, int]:
-    """A port for each name, none twice."""
-    with ExitStack() as stack:
-        ports = {}
-        for name in names:
-            listener = stack.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            ports[name] = listener.getsockname()[1]
-    return ports

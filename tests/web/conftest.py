@@ -21,6 +21,9 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # The pages are drawn by software either way; without its own emulation of a GPU, it is cheaper.
+    "--disable-gpu-rasterization",
+    "--disable-software-rasterizer",
 ]
 
 

@@ -11,11 +11,13 @@ from typing import Any, Literal
 from PIL import Image
 from playwright.async_api import Page, WebSocketRoute
 
+from tests.patience import PATIENCE_S
+
 OpenDarkroom = Callable[..., Awaitable[Page]]
 Visitor = dict[str, Any]  # options of Playwright's new_context
 
 THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
-PATIENCE_MS = 12_000  # a state that has not come by then does not come; busy machines are slow
+PATIENCE_MS = int(PATIENCE_S * 1000)
 PHONE: Visitor = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 DESKTOP: Visitor = {"viewport": {"width": 1280, "height": 860}}
 DEVELOPED = "picture-card[data-phase=done]"

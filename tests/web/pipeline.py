@@ -1,12 +1,18 @@
 """What a visitor of the Pipeline page does: send, wait for the replay, step through it."""
 
+import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import ClientSession
 from playwright.async_api import Page, WebSocketRoute, expect
+
+from tests.chaos.parts import lane_pids, stopped
+from tests.patience import PATIENCE_S
 
 OpenPipeline = Callable[..., Awaitable[Page]]
 
@@ -38,9 +44,36 @@ async def send_sample(page: Page, name: str = "dunes") -> None:
 
 
 async def replay_is_ready(page: Page) -> None:
-    await expect(page.locator("#live")).to_have_attribute("data-state", "ready", timeout=30_000)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "ready")
     await pause(page)
     await go_to(page, 0)
+
+
+class Held:
+    """Workers that wait until the page watches its job: or it may end before anybody is told."""
+
+    def __init__(self) -> None:
+        self._is_watched = asyncio.Event()
+
+    async def listen(self, page: Page) -> None:
+        """Before the page is opened."""
+        page.on("websocket", lambda socket: socket.on("framesent", self._note))
+
+    @asynccontextmanager
+    async def workers(self, url: str) -> AsyncIterator[None]:
+        """A picture is sent in here; returns when it is watched and worked on."""
+        async with ClientSession(url) as client:
+            pids = await lane_pids(client)
+        with ExitStack() as stack:
+            for pid in pids:
+                stack.enter_context(stopped(pid))
+            yield
+            async with asyncio.timeout(PATIENCE_S):
+                await self._is_watched.wait()
+
+    def _note(self, frame: bytes | str) -> None:
+        if "subscribe" in str(frame) and "jobId" in str(frame):
+            self._is_watched.set()
 
 
 async def pause(page: Page) -> None:

@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -18,8 +17,9 @@ from tests import server_process
 from tests.conftest import StartServer
 from tests.edge import gated
 from tests.edge.busy import SLOW, busy_lane
-from tests.edge.forms import form, status_of, upload
+from tests.edge.forms import end_of, form, status_of, upload
 from tests.edge.pictures import jpeg
+from tests.ports import free_port
 from tests.server_process import ServerProcess
 from tests.web.axe import bring_axe, violations
 from tests.web.darkroom import DESKTOP, PHONE, OpenDarkroom, screenshot_folder, screenshots
@@ -29,7 +29,6 @@ from tests.webhooks.receiver import receiver_in_thread
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(120),  # workers die and servers start again while a browser looks on
 ]
 
 WELL = "All is well"
@@ -191,7 +190,7 @@ async def test_the_history_is_filtered_paged_and_exported(
 ) -> None:
     batch_id = (await upload(service, *[jpeg()] * 60, at_once=True))["jobId"]
     await expect(page.locator(".history-newer")).to_be_visible()
-    assert (await status_of(service, batch_id, wait_s=15))["status"] == "completed"
+    assert (await end_of(service, batch_id))["status"] == "completed"
     await page.locator(".history-newer").click()
     rows = page.locator("history-table tbody tr")
     await expect(rows).to_have_count(50)
@@ -224,15 +223,15 @@ async def test_a_restart_of_the_server_is_told_and_survived(
     open_darkroom: OpenDarkroom, start_server: StartServer, allowed_complaints: list[str]
 ) -> None:
     allowed_complaints += ["WebSocket", "ERR_", "Failed to load"]
-    server = start_server(SAFELIGHT_POOL__MAX_LANES="1")
+    port = str(free_port())
+    server = start_server("--port", port, SAFELIGHT_POOL__MAX_LANES="1")
     page = await open_darkroom(url=f"{server.url}/control", **DESKTOP)
     await expect(headline(page)).to_have_text(WELL)
     server.kill()
     await expect(headline(page)).to_have_text(re.compile("^No news from the service for"))
-    port = str(urlsplit(server.url).port)
     start_server("--port", port, data_dir=server.data_dir, SAFELIGHT_POOL__MAX_LANES="1")
 
-    await expect(headline(page)).to_have_text(WELL, timeout=30_000)
+    await expect(headline(page)).to_have_text(WELL)
 
 
 async def test_only_an_admins_key_opens_it(

@@ -7,14 +7,14 @@ import pytest
 from playwright.async_api import Page, Request, Route, expect
 
 from tests import server_process
+from tests.ports import free_ports
 from tests.server_process import ServerProcess
-from tests.storage.weed import Weed, free_ports
+from tests.storage.weed import Weed
 from tests.web.darkroom import DESKTOP, DEVELOPED, OpenDarkroom, choose
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(120),  # an S3 server and a service are started
 ]
 
 

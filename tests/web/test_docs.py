@@ -20,7 +20,6 @@ from tests.web.darkroom import DESKTOP, PHONE, OpenDarkroom, screenshot_folder, 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(90),
 ]
 
 

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, expect
 from tests.web.darkroom import DESKTOP
 from tests.web.pipeline import (
     WAY,
+    Held,
     OpenPipeline,
     any_of,
     go_to,
@@ -26,11 +27,14 @@ MEASURABLE = {"Hashed and synced to disk", "Opened and decoded", "Each file is w
 
 
 async def test_an_upload_travels_every_step_with_real_times_and_messages(
-    open_pipeline: OpenPipeline,
+    open_pipeline: OpenPipeline, live_server: str
 ) -> None:
-    page = await open_pipeline(**DESKTOP)
+    held = Held()
+    page = await open_pipeline(prepare=held.listen, **DESKTOP)
     await expect(page.locator(".panel-parts dt")).to_have_count(7)
-    await send_sample(page)
+    async with held.workers(live_server):
+        await page.click("[data-sample=dunes]")
+    await replay_is_ready(page)
 
     steps = await steps_shown(page)
     assert [one.title for one in steps] == WAY
@@ -143,15 +147,17 @@ async def test_a_file_that_is_no_picture_is_told_in_words(
 
 
 async def test_a_picture_that_cannot_be_made_shows_where_it_ended(
-    open_pipeline: OpenPipeline, photos: list[Path], tmp_path: Path
+    open_pipeline: OpenPipeline, live_server: str, photos: list[Path], tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.png"
     Image.open(photos[0]).save(broken)
     whole = broken.read_bytes()
     middle = len(whole) // 2
     broken.write_bytes(whole[:middle] + bytes(400) + whole[middle + 400 :])
-    page = await open_pipeline(**DESKTOP)
-    await page.set_input_files(".source-file", broken)
+    held = Held()
+    page = await open_pipeline(prepare=held.listen, **DESKTOP)
+    async with held.workers(live_server):
+        await page.set_input_files(".source-file", broken)
     await replay_is_ready(page)
 
     steps = await steps_shown(page)

@@ -25,7 +25,7 @@ AXE = Path(__file__).parents[1] / "js" / "node_modules" / "axe-core" / "axe.min.
 async def test_with_reduced_motion_nothing_moves_by_itself(open_pipeline: OpenPipeline) -> None:
     page = await open_pipeline(**DESKTOP, reduced_motion="reduce")
     await page.click("[data-sample=dunes]")
-    await expect(page.locator("#live")).to_have_attribute("data-state", "ready", timeout=30_000)
+    await expect(page.locator("#live")).to_have_attribute("data-state", "ready")
 
     await expect(page.locator(".player-toggle")).to_have_attribute("aria-label", "Play")
     await expect(page.locator(".panel-title")).to_have_text(WAY[0])
@@ -63,7 +63,7 @@ async def test_nothing_shifts_or_overflows(
     await send_sample(page)
     await page.locator(".player-speed select").select_option("4")
     await page.get_by_role("button", name="Play").click()
-    await expect(page.locator(".panel-title")).to_have_text(any_of(WAY[8:]), timeout=30_000)
+    await expect(page.locator(".panel-title")).to_have_text(any_of(WAY[8:]))
     await pause(page)
 
     parts = await page.eval_on_selector_all(

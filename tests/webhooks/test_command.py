@@ -23,8 +23,6 @@ from tests.server_process import PROJECT, ServerProcess
 from tests.webhooks.conftest import CRM_SECRET, LOOPBACK, SECRETS
 from tests.webhooks.receiver import Receiver
 
-pytestmark = pytest.mark.timeout(90)  # each command is a start of Python
-
 MANUAL = PROJECT / "docs" / "webhooks.md"
 EVENT = b'{"type":"job.completed","timestamp":"2026-11-22T10:00:00.000Z","data":{"jobId":"abc"}}'
 

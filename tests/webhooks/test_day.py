@@ -100,7 +100,7 @@ async def site(valkey_url: str) -> AsyncIterator[Site]:
     settings = settings.model_copy(update={"endpoints": {}})
     reach = reach_of_endpoints(settings)
     async with (
-        command_client(valkey_url, timeout_s=5) as redis,
+        command_client(valkey_url, timeout_s=30) as redis,
         guarded_session(Guard(reach), reach) as session,
     ):
         seconds, _ = await redis.time()

@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import ClientSession, web
 
 from tests.conftest import StartServer
@@ -15,11 +14,10 @@ from tests.edge import gated
 from tests.edge.forms import AT_ONCE, form
 from tests.edge.pictures import jpeg
 from tests.edge.traces import eventually
+from tests.patience import PATIENCE_S
 from tests.webhooks.conftest import CRM_SECRET, LOOPBACK, SECRETS
 from tests.webhooks.receiver import Receiver
 from tests.webhooks.storm import storm
-
-pytestmark = pytest.mark.timeout(90)  # several starts of servers in one test
 
 
 async def upload(client: ClientSession, url: str, width: int = 64, **headers: str) -> str:
@@ -37,7 +35,7 @@ async def webhooks_of(client: ClientSession, job_id: str) -> list[dict[str, Any]
 
 
 async def eventually_are(client: ClientSession, job_ids: list[str], state: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         for job_id in job_ids:
             # Another process makes it so, and tells nobody.
             while [one["state"] for one in await webhooks_of(client, job_id)] != [state]:  # noqa: ASYNC110
@@ -131,7 +129,7 @@ async def test_names_that_lead_inside_are_not_called_and_fill_no_outbox(
     server = start_server(**{f"SAFELIGHT_WEBHOOKS__{name}": one for name, one in settings.items()})
     async with ClientSession(server.url) as client:
         job_id = await upload(client, url.replace("127.0.0.1", "localhost"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while (await webhooks_of(client, job_id))[0]["lastAttempt"] is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)  # another process makes it so, and tells nobody
         [told] = await webhooks_of(client, job_id)

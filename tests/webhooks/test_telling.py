@@ -20,6 +20,7 @@ from tests.edge.problem import problem
 from tests.edge.traces import eventually
 from tests.edge.tus_requests import create
 from tests.edge.zips import zipped
+from tests.patience import PATIENCE_S
 from tests.webhooks.conftest import CRM_SECRET, SECRETS
 from tests.webhooks.receiver import Message, Receiver
 
@@ -141,7 +142,7 @@ async def test_a_batch_is_told_of_once(
     assert said["type"] == "batch.completed"
     assert (said["data"]["jobId"], said["data"]["total"]) == (batch_id, 3)
     assert said["data"]["counts"]["completed"] == 3
-    assert [one["state"] for one in await deliveries(client, batch_id)] == ["delivered"]
+    await eventually_state(client, batch_id, "delivered")
     assert len(receiver.messages[path]) == 1
 
 
@@ -211,7 +212,7 @@ async def test_retries_have_the_same_id_and_body_and_a_time_of_their_own(
 
 
 async def eventually_state(client: ClientSession, job_id: str, state: str) -> None:
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_S):
         # Another process makes it so, and tells nobody.
         while [one["state"] for one in await deliveries(client, job_id)] != [state]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -8,12 +8,13 @@ from aiohttp import ClientSession, web
 from tests.edge.forms import form
 from tests.edge.pictures import jpeg
 from tests.edge.traces import eventually
+from tests.patience import PATIENCE_S
 from tests.webhooks.receiver import Receiver
 
 
 async def posted(client: ClientSession, job_id: str, times: int) -> list[dict[str, Any]]:
     """The webhooks in a job's trace, once there are so many."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             async with client.get(f"/job/{job_id}/trace") as response:
                 trace = await response.json()

@@ -24,7 +24,7 @@ PRESETS = {
     "late": {"negotiate": ["webp", "jpeg"], "negotiateOnAsk": True},
     "choice": {"negotiate": ["webp", "jpeg"], "resize": {"width": 12}},
 }
-WAIT_S = 1.5
+WAIT_S = 5.0
 MAX_DEPTH = 8
 """Asks may use the half."""
 

@@ -14,6 +14,7 @@ from tests.edge.derived.asking import NOBODYS, code_of, image_of, made_of, send,
 from tests.edge.gated import bearer
 from tests.edge.problem import problem
 from tests.edge.traces import eventually
+from tests.patience import PATIENCE_S
 from tests.server_process import PROJECT, ServerProcess
 
 
@@ -109,7 +110,7 @@ def _signed_by_command(server: ServerProcess, image_id: str, *pairs: str) -> URL
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

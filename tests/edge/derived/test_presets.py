@@ -13,6 +13,7 @@ from tests.edge.gated import bearer
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.edge.traces import eventually, files_of, redis_of
+from tests.patience import PATIENCE_S
 from tests.server_process import ServerProcess
 
 
@@ -82,7 +83,7 @@ async def test_a_preset_may_have_formats_on_ask(
     (first,) = made_of(server, image_id).values()
     await eventually(lambda: "default.webp" in made_of(server, first))
     second = made_of(server, first)["default.webp"]
-    async with owner.get(f"/status/{second}", params={"wait": "10"}) as response:
+    async with owner.get(f"/status/{second}", params={"wait": "60"}) as response:
         assert (await response.json())["status"] == "completed"
     async with client.get(f"/image/{image_id}/late", headers=headers) as response:
         assert response.headers["Content-Type"] == "image/webp"
@@ -125,7 +126,7 @@ async def test_who_cannot_wait_is_told_when_to_come_again(
         assert int(response.headers["Retry-After"]) >= 1
         assert response.headers["Cache-Control"] == "no-store"
         assert list(made_of(server, image_id).values()) == [found["jobId"]]
-    async with owner.get(f"/status/{found['jobId']}", params={"wait": "10"}) as response:
+    async with owner.get(f"/status/{found['jobId']}", params={"wait": "60"}) as response:
         assert (await response.json())["status"] == "completed"
     async with client.get(f"/image/{image_id}/thumb") as response:
         assert (await image_of(response)).size == (20, 10)
@@ -220,7 +221,7 @@ async def test_it_belongs_to_the_picture(
 def _is_in_history(server: ServerProcess, image_id: str, job_ids: list[str]) -> bool:
     """GET /jobs tells how they came, too."""
     asked = Request(f"{server.url}/jobs?source=derived&limit=100", headers=bearer("ci"))
-    with urlopen(asked, timeout=10) as answer:
+    with urlopen(asked, timeout=PATIENCE_S) as answer:
         found = orjson.loads(answer.read())["jobs"]
     rows = {row["jobId"]: (row["source"], row["sourceImageId"]) for row in found}
     return all(rows.get(job_id) == ("derived", image_id) for job_id in job_ids)

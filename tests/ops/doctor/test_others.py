@@ -18,8 +18,6 @@ from server.records.database import open_database
 from server.records.schema import HEAD, migrate
 from tests.ops.doctor.places import found, only, settings_for, states
 
-pytestmark = pytest.mark.timeout(90)
-
 
 @pytest.mark.parametrize(("soft", "state"), [(600, State.WRONG), (1500, State.WARNING)])
 async def test_too_few_open_files_are_told_with_the_number_needed(

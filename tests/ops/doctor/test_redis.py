@@ -13,8 +13,6 @@ from server.ops.doctor.finding import State
 from server.ops.valkey import EmbeddedValkey
 from tests.ops.doctor.places import found, only, settings_for, states
 
-pytestmark = pytest.mark.timeout(60)
-
 
 @pytest_asyncio.fixture
 async def valkey(tmp_path: Path) -> AsyncIterator[str]:
