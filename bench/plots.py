@@ -106,6 +106,7 @@ def _fanout(found: Mapping[str, Any]) -> list[Chart]:
         (f"{name}, {count}", one)
         for name, by_count in found["served"].items()
         for count, one in by_count.items()
+        if "failed" not in one
     ]
     told = [Bar(name, [one["spread_ms"]["p99"]]) for name, one in rows]
     held = [Bar(name, [one["bytes_a_socket"] / 1024]) for name, one in rows]

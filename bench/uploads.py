@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ async def upload(session: ClientSession, path: Path, recipe: Mapping[str, Any]) 
     headers = {"Content-Type": "image/jpeg", "Prefer": "respond-async"}
     body = await asyncio.to_thread(path.read_bytes)
     async with session.post(
-        "/upload", params={"options": json.dumps(recipe)}, data=body, headers=headers
+        "/upload", params={"options": json.dumps(recipe)}, data=BytesIO(body), headers=headers
     ) as response:
         if response.status != 202:
             raise RuntimeError(f"{response.status} {await response.text()}")
