@@ -1,4 +1,4 @@
-"""One finished image as one file: encoded, on the disk for certain, with its digest."""
+"""One finished image as one file: encoded, with its digest."""
 
 import os
 import shutil
@@ -55,7 +55,7 @@ EMBEDDED_THUMBNAIL = ("exif-ifd1-", "jpeg-thumbnail-data")
 def save(
     image: pyvips.Image, plan: Plan, recipe: Recipe, workdir: str, check: Callable[[], None]
 ) -> Output:
-    """Write a fitted image into `workdir`; once it returns the file survives a power cut.
+    """Write a fitted image into `workdir`.
 
     `check` is asked between two encodings, and raises if the task is to stop.
     """
@@ -147,7 +147,6 @@ def _settled(output: Output) -> Output:
     with Path(output.path).open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
         size = os.fstat(file.fileno()).st_size
-        os.fsync(file.fileno())
     return replace(output, bytes=size, digest=digest)
 
 

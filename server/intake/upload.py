@@ -286,6 +286,7 @@ class Upload:
         await put_all(
             self._intake.storage,
             [(original_key(spooled.job_id), spooled.path) for spooled in self.spooled],
+            is_synced=True,
         )
         arrivals = [replace(one, came=self._passing[one.job_id].text()) for one in arrivals]
         self._in_doubt = True  # until the answer is here, the jobs may exist or not

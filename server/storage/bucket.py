@@ -63,7 +63,7 @@ class BucketStorage:
         self._complaint: StorageFailed | None = None
 
     @timed("put")
-    async def put(self, key: str, path: Path) -> None:
+    async def put(self, key: str, path: Path, *, is_synced: bool = False) -> None:
         """See Storage.put: a bucket answers when it has the bytes for good."""
         media_type = _MEDIA_TYPES.get(Path(key).suffix, "application/octet-stream")
         try:

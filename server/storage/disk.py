@@ -16,6 +16,7 @@ from server.storage.timed import Operations, timed, timed_to_first
 
 _PIECE_BYTES = 256 * 1024
 _LIST_AT_ONCE = 1000
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 
 
 class DiskStorage:
@@ -29,9 +30,9 @@ class DiskStorage:
         self.refuse_if_low = DiskRoom(folder, min_free_bytes).refuse_if_low
 
     @timed("put")
-    async def put(self, key: str, path: Path) -> None:
+    async def put(self, key: str, path: Path, *, is_synced: bool = False) -> None:
         """See Storage.put."""
-        await in_thread(self._link_in, key, path)
+        await in_thread(self._link_in, key, path, is_synced=is_synced)
 
     @timed("fetch")
     async def fetch(self, key: str, path: Path) -> None:
@@ -114,8 +115,10 @@ class DiskStorage:
                     continue
                 yield _stored(path.relative_to(self._folder).as_posix(), found)
 
-    def _link_in(self, key: str, path: Path) -> None:
+    def _link_in(self, key: str, path: Path, *, is_synced: bool) -> None:
         target = self._folder / key
+        if not is_synced:
+            _sync(path, os.O_RDONLY)
         _make_durable_folder(target.parent)
         try:
             target.hardlink_to(path)
@@ -124,7 +127,7 @@ class DiskStorage:
             aside.unlink(missing_ok=True)
             aside.hardlink_to(path)
             aside.replace(target)
-        _sync_folder(target.parent)
+        _sync(target.parent, _FOLDER)
 
 
 def _link_out(path: Path, target: Path) -> None:
@@ -152,11 +155,11 @@ def _make_durable_folder(folder: Path) -> None:
         return
     _make_durable_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    _sync(folder.parent, _FOLDER)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

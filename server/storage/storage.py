@@ -46,10 +46,11 @@ class Storage(Protocol):
     def refuse_if_low(self, arriving_bytes: int = 0) -> None:
         """Raise DiskFull when too little room would be left on this machine's disk."""
 
-    async def put(self, key: str, path: Path) -> None:
+    async def put(self, key: str, path: Path, *, is_synced: bool = False) -> None:
         """Keep a local file's bytes under a key; when this returns they survive a crash.
 
-        The file must be synced and is left where it is; an older file of the key is replaced.
+        The file is left where it is; an older file of the key is replaced. is_synced: the file
+        itself would survive one already.
         """
 
     async def fetch(self, key: str, path: Path) -> None:
@@ -86,16 +87,18 @@ class Storage(Protocol):
         """Return when bytes could be kept now."""
 
 
-async def put_all(storage: Storage, files: Sequence[tuple[str, Path]]) -> None:
+async def put_all(
+    storage: Storage, files: Sequence[tuple[str, Path]], *, is_synced: bool = False
+) -> None:
     """Put many, a few at a time. When one fails, its error comes after all others have ended."""
     if len(files) == 1:
-        await storage.put(*files[0])
+        await storage.put(*files[0], is_synced=is_synced)
         return
     turns = asyncio.Semaphore(_PUTS_AT_ONCE)
 
     async def put(key: str, path: Path) -> None:
         async with turns:
-            await storage.put(key, path)
+            await storage.put(key, path, is_synced=is_synced)
 
     outcomes = await asyncio.gather(*(put(*file) for file in files), return_exceptions=True)
     for outcome in outcomes:

@@ -91,6 +91,25 @@ async def test_what_was_put_is_read_and_fetched_as_it_was(
     assert found.modified_ms > 1_700_000_000_000
 
 
+@pytest.mark.parametrize("is_synced", [False, True])
+async def test_disk_syncs_a_file_before_it_has_its_name_and_the_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_synced: bool
+) -> None:
+    storage, path = DiskStorage(tmp_path / "data", min_free_bytes=0), a_file(tmp_path, b"result")
+    target = tmp_path / "data" / "results" / "aa" / "one"
+    target.parent.mkdir(parents=True)
+    synced: list[tuple[int, bool]] = []
+
+    def note(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, target.exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    await storage.put("results/aa/one", path, is_synced=is_synced)
+
+    file, folder = (path.stat().st_ino, False), (target.parent.stat().st_ino, True)
+    assert synced == ([folder] if is_synced else [file, folder])
+
+
 @pytest.mark.parametrize(
     ("start", "length"), [(0, 1), (5, 700_000), (999_999, 1), (0, 1_000_000), (300_000, 262_144)]
 )
