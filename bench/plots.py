@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-WIDTH, NAMES, BAR, ROOM = 720, 230, 18, 26
+WIDTH, NAMES, BAR, ROOM = 720, 275, 18, 26
 COLOURS = ("#c0392b", "#7f8c8d", "#b8a27a")
 PAPER = 'font-family="sans-serif" font-size="12" fill="#777"'
 
