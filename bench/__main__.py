@@ -107,10 +107,11 @@ def _hosting(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of all ways, in turn")] = 5,
     duration: Annotated[int, typer.Option(min=1, help="Seconds of each")] = 5,
     connections: Annotated[int, typer.Option(min=1, help="Open at a time")] = 16,
+    peers: Annotated[bool, typer.Option(help="Beside express.static, too; needs npm")] = False,
     json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
 ) -> None:
     """A hot picture: GET /image directly and behind nginx, beside nginx on the file; by wrk."""
-    measured = hosting(HostingOptions(rounds, duration, connections))
+    measured = hosting(HostingOptions(rounds, duration, connections, peers))
     report.show(measured)
     if json is not None:
         report.write(measured, json)
@@ -119,11 +120,12 @@ def _hosting(
 @app.command("overload")
 def _overload(
     seconds: Annotated[int, typer.Option(min=2, help="Of the flood")] = 20,
-    depth: Annotated[int, typer.Option(min=1, help="queue.max_depth of the server")] = 200,
+    depth: Annotated[int, typer.Option(min=1, help="Pictures in line, queue.max_depth")] = 200,
+    peers: Annotated[bool, typer.Option(help="Beside two Node services, too; needs npm")] = False,
     json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
 ) -> None:
     """Five times the capacity: what is answered, and what a refusal costs."""
-    measured = overload(OverloadOptions(seconds, depth))
+    measured = overload(OverloadOptions(seconds, depth, peers))
     report.show(measured)
     if json is not None:
         report.write(measured, json)

@@ -24,6 +24,8 @@ PROGRAMS: Mapping[str, str] = {
     "Fastify + BullMQ + sharp": "bullmq/api.js",
     "Express + worker_threads + sharp": "threads/server.js",
 }
+MAX_WAITING = 1000
+"""Pictures in line beyond which a peer answers 429."""
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 
@@ -62,7 +64,9 @@ def install() -> None:
 
 
 @asynccontextmanager
-async def running(name: str, folder: Path) -> AsyncIterator[Peer]:
+async def running(
+    name: str, folder: Path, *, max_waiting: int = MAX_WAITING
+) -> AsyncIterator[Peer]:
     """A peer of `PROGRAMS` on a free port, with as many workers as cores."""
     async with EmbeddedValkey(folder, fsync="everysec") as valkey:
         assert valkey.pid is not None
@@ -73,6 +77,7 @@ async def running(name: str, folder: Path) -> AsyncIterator[Peer]:
             "REDIS_SOCKET": str(socket_path(folder)),
             "FOLDER": str(folder / "pictures"),
             "WORKERS": str(os.cpu_count() or 1),
+            "MAX_WAITING": str(max_waiting),
         }
         process = await _start(name, environment)
         keeper = asyncio.create_task(_keep(name, environment, process))

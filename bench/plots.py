@@ -114,13 +114,21 @@ def _fanout(found: Mapping[str, Any]) -> list[Chart]:
 
 
 def _overload(found: Mapping[str, Any]) -> list[Chart]:
+    served = found["served"]
     answers = [
-        Bar("completed", [found["completed"]]),
-        Bar("answered 429", [found["refused"]]),
-        Bar("anything else", [len(found["failed"])]),
+        Bar(name, [one["completed"], one["refused"], len(one["failed"])])
+        for name, one in served.items()
     ]
-    memory = [Bar(when, [held / (1 << 20)]) for when, held in found["pss_bytes"].items()]
-    return [Chart("uploads at five times the capacity", answers), Chart("memory, MiB", memory)]
+    memory = [
+        Bar(f"{name}, {when}", [one["pss_bytes"][when] / (1 << 20)])
+        for name, one in served.items()
+        for when in ("before", "peak")
+    ]
+    kinds = ("completed", "answered 429", "anything else")
+    return [
+        Chart("uploads at five times the capacity", answers, kinds),
+        Chart("memory, MiB", memory),
+    ]
 
 
 def _middle(values: Sequence[float]) -> float:

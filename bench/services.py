@@ -26,14 +26,20 @@ class Served:
 
 @asynccontextmanager
 async def services(
-    server: ServerProcess, recipe: Mapping[str, Any], work: Path, *, peers: bool
+    server: ServerProcess,
+    recipe: Mapping[str, Any],
+    work: Path,
+    *,
+    peers: bool,
+    max_waiting: int = peer.MAX_WAITING,
 ) -> AsyncIterator[list[Served]]:
     """Ours first. The peers are told the encoder's effort that ours uses unless told otherwise."""
     async with AsyncExitStack() as stack:
         ours = await stack.enter_async_context(Client(server.url, dict(recipe)))
         found = [Served(OURS, server.url, (server.pid,), server.data_dir, ours)]
         for number, name in enumerate(peer.PROGRAMS if peers else ()):
-            other = await stack.enter_async_context(peer.running(name, work / f"peer-{number}"))
+            running = peer.running(name, work / f"peer-{number}", max_waiting=max_waiting)
+            other = await stack.enter_async_context(running)
             client = await stack.enter_async_context(Client(other.url, {**recipe, "effort": 4}))
             found.append(Served(name, other.url, other.roots, other.data_dir, client))
         yield found

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from rich.progress import track
 
-from bench import own, photos, tree
+from bench import own, peer, photos, tree
 from bench.report import Report
 from bench.scenarios.hosting_report import NAMES, WANTED_BYTES, Asked, Options, Site, told
 from tests.nginx_process import Nginx, nginx_program, sample
@@ -46,6 +46,8 @@ def hosting(options: Options) -> Report:
     serving, asking = cores[:half], cores[half:] or cores
     with tempfile.TemporaryDirectory(prefix="safelight-hosting-") as name, ExitStack() as stack:
         sites, roots = _sites(Path(name), serving, stack)
+        if options.peers:
+            roots += (_beside_express(sites, Path(name) / "kept" / "data", serving, stack),)
         measured = _measure(options, sites, asking, roots)
     return told(options, sites, measured, cores=(len(serving), len(asking)))
 
@@ -95,12 +97,46 @@ def _sites(
     return sites, (kept.pid, asked.pid, nginx.pid)
 
 
+def _beside_express(
+    sites: dict[str, Site], data_dir: Path, serving: list[int], stack: ExitStack
+) -> int:
+    """The same files by express.static, on the same cores; its process id."""
+    peer.install()
+    port = free_port()
+    environment = os.environ | {
+        "NODE_ENV": "production",
+        "PORT": str(port),
+        "FOLDER": str(data_dir),
+    }
+    program = ["node", str(peer.FOLDER / "static.js")]
+    with _on(serving):
+        node = stack.enter_context(
+            subprocess.Popen(program, env=environment, stdout=subprocess.PIPE)
+        )
+    stack.callback(node.terminate)
+    assert node.stdout is not None
+    if not node.stdout.readline():
+        raise RuntimeError("express.static did not start")
+    for site in sites.values():
+        path = site.urls["static"].split("/", 3)[3]
+        site.urls["express"] = f"http://127.0.0.1:{port}/{path}"
+    return node.pid
+
+
 def _measure(
     options: Options, sites: dict[str, Site], asking: list[int], roots: tuple[int, ...]
 ) -> dict[str, dict[str, list[Asked]]]:
     """By site and way, a figure each round."""
-    found: dict[str, dict[str, list[Asked]]] = {site: {way: [] for way in NAMES} for site in sites}
-    turns = [(site, way) for _ in range(options.rounds) for site in sites for way in NAMES]
+    found: dict[str, dict[str, list[Asked]]] = {
+        site: {way: [] for way in NAMES if way in asked.urls} for site, asked in sites.items()
+    }
+    turns = [
+        (site, way)
+        for _ in range(options.rounds)
+        for site, asked in sites.items()
+        for way in NAMES
+        if way in asked.urls
+    ]
     for site, way in track(turns, description="asking"):
         url = sites[site].urls[way]
         for duration_s in (WARM_UP_S, options.duration_s):

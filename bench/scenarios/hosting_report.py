@@ -11,6 +11,7 @@ BUDGETS = {"direct": 0.25, "sample": 0.8}
 
 NAMES = {
     "static": "nginx, the file itself",
+    "express": "express.static, the file itself",
     "direct": "GET /image",
     "proxy": "nginx proxy in front",
     "accel": "nginx, X-Accel-Redirect each time",
@@ -25,6 +26,7 @@ class Options:
     rounds: int
     duration_s: int
     connections: int
+    peers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

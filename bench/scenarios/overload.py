@@ -20,6 +20,7 @@ from rich.progress import Progress
 from bench import own, photos, tree
 from bench.client import Answers, Client
 from bench.report import Report, Row, at_most, in_words, percentiles_ms
+from bench.services import OURS, Served, install_peers, services
 from tests.server_process import ServerProcess
 
 RECIPE = {"resize": {"width": 800}, "format": "webp", "quality": 80}
@@ -40,6 +41,7 @@ class Options:
 
     seconds: int
     depth: int
+    peers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class Refusals:
 
 
 def overload(options: Options) -> Report:
-    """Two servers, one after the other."""
+    """Two servers, one after the other. Raises RuntimeError where there is no Node.js for peers."""
+    if options.peers:
+        install_peers()
     with tempfile.TemporaryDirectory(prefix="safelight-overload-") as name, Progress() as progress:
         work = Path(name)
         bar = progress.add_task("flood")
@@ -74,11 +78,11 @@ def overload(options: Options) -> Report:
             progress.advance(bar)
 
         with _server(work / "flood", depth=options.depth) as server:
-            flood = asyncio.run(_flood(options, server, files, work, done))
+            floods = asyncio.run(_floods(options, server, files, work, done))
         progress.update(bar, description="refusals")
         with _server(work / "full", depth=FULL_DEPTH) as server:
             refusals = asyncio.run(_refusals(server, files, work, done))
-    return _report(options, flood, refusals)
+    return _report(options, floods, refusals)
 
 
 @contextmanager
@@ -94,24 +98,41 @@ def _server(data_dir: Path, *, depth: int) -> Iterator[ServerProcess]:
         server.close()
 
 
-async def _flood(
+async def _floods(
     options: Options,
     server: ServerProcess,
     sources: Sequence[Path],
     work: Path,
     done: Callable[[], None],
+) -> dict[str, Flood]:
+    """One service after the other, each with as many in line."""
+    async with services(
+        server, RECIPE, work, peers=options.peers, max_waiting=options.depth
+    ) as served:
+        return {
+            side.name: await _flood(options, side, sources, work / f"flood-{number}", done)
+            for number, side in enumerate(served)
+        }
+
+
+async def _flood(
+    options: Options,
+    side: Served,
+    sources: Sequence[Path],
+    work: Path,
+    done: Callable[[], None],
 ) -> Flood:
-    async with Client(server.url, RECIPE) as client:
-        warm = photos.stamp(sources, work / "warm", count=WARM_UP, label="warm")
-        await client.run(warm, window=8, done=done)
-        files = photos.stamp(sources, work / "capacity", count=CAPACITY_PICTURES, label="c")
-        capacity = CAPACITY_PICTURES / (await client.run(files, window=16, done=done)).wall_s
-        at_s = list(_arrivals(capacity * TIMES, options.seconds))
-        files = photos.stamp(sources, work / "flood-files", count=len(at_s), label="f")
-        before = tree.pss_of(server.pid)
-        async with tree.peak_memory(server.pid) as peak:
-            answers = await client.run_in_time(files, at_s, done=done)
-        return Flood(capacity, len(at_s), answers, before, peak.total, tree.pss_of(server.pid))
+    client = side.client
+    warm = photos.stamp(sources, work / "warm", count=WARM_UP, label="warm")
+    await client.run(warm, window=8, done=done)
+    files = photos.stamp(sources, work / "capacity", count=CAPACITY_PICTURES, label="c")
+    capacity = CAPACITY_PICTURES / (await client.run(files, window=16, done=done)).wall_s
+    at_s = list(_arrivals(capacity * TIMES, options.seconds))
+    files = photos.stamp(sources, work / "files", count=len(at_s), label="f")
+    before = tree.pss_of(*side.roots)
+    async with tree.peak_memory(*side.roots) as peak:
+        answers = await client.run_in_time(files, at_s, done=done)
+    return Flood(capacity, len(at_s), answers, before, peak.total, tree.pss_of(*side.roots))
 
 
 async def _refusals(
@@ -151,9 +172,22 @@ def _arrivals(rate: float, seconds: int) -> Iterator[float]:
         yield at_s
 
 
-def _report(options: Options, flood: Flood, refusals: Refusals) -> Report:
-    answers = flood.answers
+def _report(options: Options, floods: dict[str, Flood], refusals: Refusals) -> Report:
     figures: dict[str, Any] = {
+        "served": {name: _figures(flood) for name, flood in floods.items()},
+        "cpu_ms_a_refusal": refusals.cpu_s / refusals.refused * 1000,
+        "refusals": refusals.refused,
+    }
+    title = f"overload, {TIMES} times the capacity for {options.seconds} s"
+    rows = [row for name, flood in floods.items() for row in _rows(name, flood)]
+    cost = f"CPU of a refusal of ours, of {refusals.refused}"
+    rows.append(at_most(cost, figures["cpu_ms_a_refusal"], 1.0, " ms"))
+    return Report(title, tuple(rows), figures)
+
+
+def _figures(flood: Flood) -> dict[str, Any]:
+    answers = flood.answers
+    return {
         "capacity_per_s": flood.capacity,
         "sent": flood.sent,
         "completed": len(answers.taken_s),
@@ -161,24 +195,20 @@ def _report(options: Options, flood: Flood, refusals: Refusals) -> Report:
         "failed": answers.failed,
         "upload_to_event_ms": percentiles_ms(answers.taken_s),
         "pss_bytes": {"before": flood.before, "peak": flood.peak, "after": flood.after},
-        "cpu_ms_a_refusal": refusals.cpu_s / refusals.refused * 1000,
-        "refusals": refusals.refused,
     }
-    title = f"overload, {TIMES} times the capacity for {options.seconds} s"
-    return Report(title, tuple(_rows(flood, refusals, figures)), figures)
 
 
-def _rows(flood: Flood, refusals: Refusals, figures: dict[str, Any]) -> Iterator[Row]:
+def _rows(name: str, flood: Flood) -> Iterator[Row]:
     answers = flood.answers
     share = len(answers.taken_s) / flood.sent
+    yield Row(f"[bold]{name}[/]", "")
     yield Row("pictures per second that it can make", f"{flood.capacity:.1f}")
     yield Row("sent", str(flood.sent))
     yield Row("accepted, all of them completed", f"{len(answers.taken_s)} ({share:.0%})")
     yield Row("answered 429", f"{answers.refused} ({answers.refused / flood.sent:.0%})")
-    yield at_most("answered otherwise, 5xx among them", len(answers.failed), 0)
+    others = "answered otherwise, 5xx among them"
+    failed = len(answers.failed)
+    yield at_most(others, failed, 0) if name == OURS else Row(others, str(failed))
     yield Row("upload to completed event, ms", in_words(percentiles_ms(answers.taken_s)))
-    yield Row("memory before, MiB (PSS of all)", f"{flood.before / MIB:.0f}")
-    yield Row("at its peak, MiB", f"{flood.peak / MIB:.0f}")
-    yield Row("after, MiB", f"{flood.after / MIB:.0f}")
-    cost = f"CPU of a refusal, of {refusals.refused}"
-    yield at_most(cost, figures["cpu_ms_a_refusal"], 1.0, " ms")
+    memory = f"{flood.before / MIB:.0f}, {flood.peak / MIB:.0f}, {flood.after / MIB:.0f}"
+    yield Row("memory before, at its peak, after, MiB (PSS of all)", memory)

@@ -13,7 +13,7 @@ import Fastify from "fastify";
 import { WebSocketServer } from "ws";
 
 const { PORT, REDIS_SOCKET, FOLDER, WORKERS } = process.env;
-const MAX_WAITING = 1000;
+const MAX_WAITING = Number(process.env.MAX_WAITING);
 const MOST_UNREAD = 1024 * 1024; // bytes that a socket may owe
 const connection = { path: REDIS_SOCKET };
 

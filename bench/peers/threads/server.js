@@ -15,7 +15,7 @@ import { Redis } from "ioredis";
 import { WebSocketServer } from "ws";
 
 const { PORT, REDIS_SOCKET, FOLDER, WORKERS } = process.env;
-const MAX_WAITING = 1000;
+const MAX_WAITING = Number(process.env.MAX_WAITING);
 const KEEP_S = 3600;
 
 await mkdir(FOLDER, { recursive: true });
