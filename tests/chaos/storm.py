@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import random
-import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -135,7 +133,7 @@ class Storm:
         dead = self._server
         dead.children()
         started = time.monotonic()
-        os.kill(dead.pid, signal.SIGKILL)
+        await asyncio.to_thread(dead.kill)  # a folder is free once its server has ended
         self._server = await self._start()
         self.restart_s.append(time.monotonic() - started)
         await asyncio.to_thread(dead.close)  # fails when a process of its family is left

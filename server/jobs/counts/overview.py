@@ -10,6 +10,7 @@ from server.jobs import names
 from server.jobs.scripts import Scripts
 
 _MOST_CLIENTS = 50  # of each class, whose oldest job is looked at
+_CLASSES = (*names.LANE_CLASSES, *names.FETCH_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Overview:
     latency_ms: of one small command; None: Redis did not answer, and the rest is older.
     """
 
-    waiting: dict[str, int] = field(default_factory=dict)
+    waiting: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_CLASSES, 0))
     processing: int = 0
     admitted: int = 0
     delayed: int = 0
@@ -54,10 +55,7 @@ async def overview(redis: Redis, scripts: Scripts) -> Overview:
         return int(counters.get(name, 0))
 
     return Overview(
-        waiting={
-            one: count(names.waiting_count(one))
-            for one in (*names.LANE_CLASSES, *names.FETCH_CLASSES)
-        },
+        waiting={one: count(names.waiting_count(one)) for one in _CLASSES},
         processing=count("processing"),
         admitted=count("admitted"),
         delayed=delayed,
