@@ -86,10 +86,11 @@ def mean_square_error(jpeg: ProgressiveJpeg, scan: Scan, reduction: float) -> fl
 
 
 def _passing(reduction: float) -> tuple[float, ...]:
-    return _passing_step(max(_STEPS, int(reduction * _STEPS)))
+    most = _FREQUENCIES * _STEPS  # beyond half of it nothing passes but the mean
+    return _passing_step(min(max(_STEPS, int(reduction * _STEPS)), most))
 
 
-@cache  # at most some hundred: no picture becomes smaller than a pixel
+@cache  # of some hundred
 def _passing_step(reduction: int) -> tuple[float, ...]:
     """Of each wave of a block the part of its energy that a smaller picture can still show."""
     highest = _FREQUENCIES * _STEPS // (2 * reduction)

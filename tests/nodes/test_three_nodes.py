@@ -80,7 +80,7 @@ async def test_all_of_them_work_though_one_takes_it_all_in(nodes: Fleet) -> None
     names = nodes.node_of()
     done = Counter([names[await field_of(nodes, one["jobId"], "node")] for one in answers])
 
-    assert set(done) == set(ROLES), done
+    assert min(done[name] for name in ROLES) >= FAIR / 10, done
 
 
 async def test_a_dead_nodes_job_is_done_by_another(nodes: Fleet) -> None:
