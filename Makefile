@@ -19,9 +19,12 @@ serve: .venv/serve.stamp
 # One more than there are cores: some tests wait at any time.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-## test: every check and every test, files of them side by side; ARGS="-n0 tests/jobs" for some of them
+## test: every check and every test, files of them side by side; ARGS="-n0 tests/jobs" for some of them;
+## one or two that failed are run again, alone, and named
 test: .venv/dev.stamp chromium jq nginx prometheus compiler node check
-	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@rm -f .pytest_cache/v/cache/lastfailed
+	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) \
+		|| { [ $$? -eq 1 ] && .venv/bin/python -m tests.again; }
 
 ## check: format, lint, types and the rule of imports
 check: .venv/dev.stamp
