@@ -82,6 +82,28 @@ def test_names_and_values_cannot_be_moved_into_each_other() -> None:
         SIGNER.check("GET", PATH, split, NOW)
 
 
+def test_an_address_without_an_end_is_good_only_where_it_may_last() -> None:
+    endless, ending = (SIGNER.sign("GET", PATH, {}, until) for until in (None, NOW + 10))
+
+    SIGNER.check("GET", PATH, endless, NOW, may_last=True)
+    with pytest.raises(SignatureWrong, match="without a time"):
+        SIGNER.check("GET", PATH, endless, NOW)
+    SIGNER.check("GET", PATH, ending, NOW, may_last=True)
+    with pytest.raises(SignatureExpired):
+        SIGNER.check("GET", PATH, ending, NOW + 10, may_last=True)
+
+
+@pytest.mark.parametrize(
+    "expires", ["", "soon", "-1", "1.5", "\N{ARABIC-INDIC DIGIT TWO}" * 10, "1" * 13]
+)
+@pytest.mark.parametrize("may_last", [False, True])
+def test_a_time_that_is_none_is_wrong_though_it_is_signed(expires: str, may_last: bool) -> None:
+    signed = SIGNER.sign("GET", PATH, {"expires": expires}, None)
+
+    with pytest.raises(SignatureWrong):
+        SIGNER.check("GET", PATH, signed, NOW, may_last=may_last)
+
+
 @pytest.mark.parametrize("name", ["expires", "keyId", "signature", "a"])
 def test_a_parameter_given_twice_is_wrong(name: str) -> None:
     signed = MultiDict(SIGNER.sign("GET", PATH, {"a": "1"}, NOW + 10))

@@ -1,7 +1,10 @@
 """Progressive JPEGs whose last scans are not read: what is left out, and that it does not show."""
 
+import struct
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
+from math import cos, pi
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,15 @@ from hypothesis import strategies as st
 from pool import Header, ProbeTask
 from pool.open import load, opening
 from pool.probe import read_header
-from pool.scans import Scan, Unlike, read_scans
-from pool.thinned import LEAST_PSNR_DB, mean_square_error, spare_scans, thinned
+from pool.scans import ZIGZAG, Plane, ProgressiveJpeg, Scan, Unlike, read_scans
+from pool.thinned import (
+    BITS_A_CHANGE,
+    LEAST_PSNR_DB,
+    _passing,
+    mean_square_error,
+    spare_scans,
+    thinned,
+)
 from tests.pool.pictures import LIMITS, developed, noise, only, psnr, waves
 
 MODEL_DB = 2.0  # how far the foretold error may be from the true one
@@ -104,6 +114,71 @@ def test_the_smaller_the_picture_the_less_is_read(tmp_path: Path) -> None:
     assert sizes[-1] < 0.7 * sizes[0]
 
 
+def resampled_energy(wave: int, reduction: float) -> float:
+    """Of a block's wave alone in a line, the part that is left once the line is made smaller."""
+    kept = whole = 0.0
+    for shift in range(8):
+        line = [0.0] * 1024
+        line[504 + shift : 512 + shift] = [cos(pi / 8 * wave * (x + 0.5)) for x in range(8)]
+        image = pyvips.Image.new_from_memory(struct.pack("1024d", *line), 1024, 1, 1, "double")
+        smaller = image.resize(1 / reduction, vscale=1.0, kernel="lanczos3")
+        kept += (smaller**2).avg() * smaller.width * reduction
+        whole += sum(value**2 for value in line)
+    return kept / whole
+
+
+@pytest.mark.parametrize("reduction", [1.5, 2.0, 3.0, 4.0, 8.0])
+def test_what_passes_is_what_the_resampler_leaves_or_a_little_more(reduction: float) -> None:
+    for wave, foretold in enumerate(_passing(reduction)):
+        real = resampled_energy(wave, reduction)
+        assert real - 0.05 < foretold < real + 0.3, f"wave {wave}: {real}"
+
+
+def test_at_the_full_size_everything_passes_and_far_below_it_the_mean_alone() -> None:
+    assert _passing(1.0) == pytest.approx((1.0,) * 8)
+    assert _passing(0.3) == _passing(1.0)
+    assert _passing(1000.0) == _passing(64.0)
+    assert all(part < 0.01 for part in _passing(1000.0)[2:])
+
+
+def foretold(changes: float, plane: Plane, *, bit: int = 0, reduction: float = 1.0) -> float:
+    """Of a scan that changes so many coefficients in each block of the component."""
+    planes = {1: Plane(2, 2, 0), 2: plane}
+    blocks = 640 * 480 * plane.across * plane.down / 4 / 64
+    length = round(changes * blocks * BITS_A_CHANGE / 8)
+    scan = Scan(100, 100 + length, frozenset([2]), 1, 63, bit + 1, bit)
+    tables: dict[int, Sequence[int]] = {0: [1] * 64, 1: [10 + place for place in range(64)]}
+    return mean_square_error(
+        ProgressiveJpeg(640, 480, planes, tables, [scan], scan.end), scan, reduction
+    )
+
+
+STEPS = [(10 + place) ** 2 / 64 for place in range(64)]  # of a wave off by a step, a block's mean
+
+
+@pytest.mark.parametrize("side", [2, 1])
+def test_error_is_that_of_the_slowest_waves_that_a_scan_can_change(side: int) -> None:
+    plane, at_its_size = Plane(side, side, 1), 2.0 / side
+
+    def found(changes: float, bit: int = 0) -> float:
+        return foretold(changes, plane, bit=bit, reduction=at_its_size)
+
+    assert found(2) == pytest.approx(STEPS[1] + STEPS[2])
+    assert found(2.5) == pytest.approx(STEPS[1] + STEPS[2] + STEPS[3] / 2)
+    assert found(2, bit=1) == pytest.approx(4 * (STEPS[1] + STEPS[2]))
+    assert found(63) == pytest.approx(sum(STEPS[1:]))
+    assert found(200) == found(63)
+
+
+@pytest.mark.parametrize("plane", [Plane(2, 2, 1), Plane(2, 1, 1), Plane(1, 2, 1), Plane(1, 1, 1)])
+def test_of_a_coarser_component_more_passes(plane: Plane) -> None:
+    across, down = _passing(3.0 * plane.across), _passing(3.0 * plane.down)
+
+    assert foretold(2, plane, reduction=6.0) == pytest.approx(
+        sum(STEPS[at] * across[ZIGZAG[at][1]] * down[ZIGZAG[at][0]] for at in (1, 2))
+    )
+
+
 SCANS = st.lists(
     st.tuples(st.integers(1, 3), st.integers(1, 63), st.integers(1, 63), st.integers(0, 2)),
     max_size=12,
@@ -190,6 +265,58 @@ def test_no_damage_makes_it_fail(at: int, inserted: bytes, removed: int) -> None
         return
     for scan in spare_scans(found, 4.0):
         assert 0 < scan.begin < scan.end <= found.end <= len(content)
+
+
+def rewritten(kind: int, change: Callable[[bytes], bytes]) -> bytes:
+    """The file with the bodies of all its segments of a kind (the second byte) changed."""
+    content, at, parts = CONTENT, 2, [CONTENT[:2]]
+    while content[at + 1] != 0xD9:
+        end = at + 2 + int.from_bytes(content[at + 2 : at + 4])
+        body = content[at + 4 : end]
+        if content[at + 1] == kind:
+            body = change(body)
+        parts.append(content[at : at + 2] + (len(body) + 2).to_bytes(2) + body)
+        at = end
+        while content[at] != 0xFF or content[at + 1] in (0, *range(0xD0, 0xD8)):
+            parts.append(content[at : at + 1])
+            at += 1
+    return b"".join(parts) + content[at:]
+
+
+def test_tables_of_two_bytes_a_value_and_several_in_a_segment_are_read() -> None:
+    def widened(body: bytes) -> bytes:
+        assert len(body) == 65
+        values = b"".join(value.to_bytes(2) for value in body[1:])
+        return bytes([0x10 | body[0]]) + values + bytes([5]) + bytes(64)
+
+    found = read_scans(rewritten(0xDB, widened))
+
+    assert found.tables == read_scans(CONTENT).tables | {5: [0] * 64}
+    assert rewritten(0xDB, bytes) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        pytest.param(0xC2, lambda body: b"\x0c" + body[1:], id="twelve bits a sample"),
+        pytest.param(0xC2, lambda body: body[:1] + bytes(2) + body[3:], id="no height"),
+        pytest.param(0xC2, lambda body: body[:3] + bytes(2) + body[5:], id="no width"),
+        pytest.param(0xC2, lambda body: body[:7] + b"\x02" + body[8:], id="no samples across"),
+        pytest.param(0xC2, lambda body: body[:7] + b"\x20" + body[8:], id="no samples down"),
+        pytest.param(0xC2, lambda body: body[:8] + b"\x07" + body[9:], id="a table it has not"),
+        pytest.param(0xC2, lambda body: body[:6] + b"\x09" + body[7:], id="a component less"),
+        pytest.param(0xDB, lambda body: body[:-1], id="a table cut off"),
+        pytest.param(0xDA, lambda body: body[:-2] + b"\x40" + body[-1:], id="64 coefficients more"),
+        pytest.param(
+            0xDA, lambda body: body[:-3] + b"\x01" + body[-2:], id="waves of three at once"
+        ),
+    ],
+)
+def test_a_file_that_breaks_the_rules_is_left_to_its_decoder(
+    kind: int, change: Callable[[bytes], bytes]
+) -> None:
+    with pytest.raises(Unlike):
+        read_scans(rewritten(kind, change))
 
 
 def test_a_file_of_endless_scans_is_left_to_its_decoder() -> None:
