@@ -157,6 +157,30 @@ def test_a_goodbye_that_cannot_be_is_malformed(payload: bytes, code: WSCloseCode
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize(
+    "first, last, may_come",
+    [
+        (0, 999, False),
+        (1000, 1003, True),
+        (1004, 1006, False),
+        (1007, 1014, True),
+        (1015, 2999, False),
+        (3000, 4999, True),
+        (5000, 65535, False),
+    ],
+)
+def test_codes_of_goodbyes_are_those_that_are_registered(
+    first: int, last: int, may_come: bool
+) -> None:
+    for code in {first, last}:
+        goodbye = Message(WSMsgType.CLOSE, struct.pack("!H", code))
+        if may_come:
+            assert goodbye.close_code == code
+        else:
+            with pytest.raises(Malformed):
+                _ = goodbye.close_code
+
+
 @given(st.binary(max_size=400))
 def test_noise_is_malformed_or_waits_for_more(noise: bytes) -> None:
     try:

@@ -142,6 +142,39 @@ def test_clear_pixels_have_no_colour(tmp_path: Path) -> None:
     assert seen(path, {"format": "png"}).dominant_colour == "#ff0000"
 
 
+@pytest.mark.parametrize("kind", ["opaque", "deep", "grey", "wide"])
+def test_the_look_is_of_what_is_shown_however_it_is_stored(tmp_path: Path, kind: str) -> None:
+    usual, other = tmp_path / "usual.png", tmp_path / "other.png"
+    image = waves(300, 200).copy(interpretation="srgb")
+    if kind == "grey":
+        image = image.colourspace("b-w").colourspace("srgb")
+    image.pngsave(str(usual))
+    stored = {
+        "opaque": lambda: image.addalpha(),
+        "deep": lambda: (image.cast("ushort") * 257).cast("ushort").copy(interpretation="rgb16"),
+        "grey": lambda: image.colourspace("b-w"),
+        "wide": lambda: image.icc_transform("p3", input_profile="srgb"),
+    }
+    stored[kind]().pngsave(str(other))
+
+    found = seen(other, {"format": "png", "color": "p3" if kind == "wide" else "srgb"})
+    wanted = seen(usual, {"format": "png"})
+
+    assert distance(found.dhash, wanted.dhash) <= 2
+    assert near(found.dominant_colour, wanted.dominant_colour)
+    hashes = [b64decode(one.thumbhash) for one in (found, wanted)]
+    heads = [int.from_bytes(one[:3], "little") for one in hashes]
+    assert len(hashes[0]) == len(hashes[1])
+    assert heads[0] >> 23 == 0, "says that it has alpha"
+    for shift in (0, 6, 12):  # the means of light and of both colours
+        assert abs((heads[0] >> shift & 63) - (heads[1] >> shift & 63)) <= 1
+
+
+def near(one: str, other: str) -> bool:
+    colours = [bytes.fromhex(colour[1:]) for colour in (one, other)]
+    return all(abs(a - b) <= 3 for a, b in zip(*colours, strict=True))
+
+
 def test_an_animation_has_the_look_of_its_first_frame(tmp_path: Path) -> None:
     path = tmp_path / "source.gif"
     frames = [Image.new("RGB", (64, 48), colour) for colour in (GREEN, RED, RED)]
