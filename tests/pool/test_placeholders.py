@@ -117,6 +117,7 @@ def test_the_look_is_of_the_smallest_picture_that_shows_all(tmp_path: Path) -> N
         {"name": "whole", "resize": {"width": 300}},
         {"name": "less", "resize": {"width": 100}},
         {"name": "square", "resize": square},
+        {"name": "stretched", "resize": {"width": 50, "height": 50, "fit": "fill"}},
         {"name": "tiny", "resize": {"width": LOOKED_AT // 2}},
     ]
 
