@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import obstore
@@ -14,7 +15,7 @@ from server.config.storing import StorageSettings
 from server.jobs.connection import command_client
 from server.ops.janitor import Janitor
 from server.storage.bucket import BucketStorage
-from server.storage.half_puts import Credentials, HalfPuts
+from server.storage.half_puts import Credentials, HalfPut, HalfPuts, _page, _uploads
 from server.storage.storage import StorageFailed
 from tests.jobs.sharing import Site
 from tests.storage.objects import bucket_of, keys_below
@@ -122,6 +123,119 @@ async def test_without_credentials_of_the_environment_it_is_left_to_the_bucket(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
 
     assert await BucketStorage(settings, tmp_path).abort_half_puts(older_than_s=-60) == 0
+
+
+# From AWS' own page of examples, whose requests carry the headers that ours do:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+EXAMPLE = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+SIGNED = {
+    "lifecycle=": "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
+    "max-keys=2&prefix=J": "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
+}
+
+
+@pytest.mark.parametrize("query, signature", SIGNED.items())
+def test_requests_are_signed_as_aws_shows(query: str, signature: str) -> None:
+    settings = StorageSettings(
+        url="s3://examplebucket",
+        endpoint="https://examplebucket.s3.amazonaws.com",
+        region="us-east-1",
+        path_style=False,
+    )
+    when = datetime(2013, 5, 24, tzinfo=UTC)
+
+    headers = HalfPuts(settings, EXAMPLE)._signed("GET", "/", query, when)
+
+    assert headers["authorization"] == (
+        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
+        "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"
+        f"Signature={signature}"
+    )
+
+
+def test_a_token_of_temporary_credentials_is_signed_with_the_rest(
+    settings: StorageSettings,
+) -> None:
+    credentials = Credentials(KEY, SECRET, "temporary")
+
+    headers = HalfPuts(settings, credentials)._signed("GET", "/", "", datetime.now(UTC))
+
+    assert headers["x-amz-security-token"] == "temporary"
+    assert ";x-amz-security-token," in headers["authorization"]
+
+
+@pytest.mark.parametrize(
+    "endpoint, path_style, host, base",
+    [
+        ("", False, "box.s3.eu-west-1.amazonaws.com", ""),
+        ("", True, "s3.eu-west-1.amazonaws.com", "/box"),
+        ("https://minio.example:9000", True, "minio.example:9000", "/box"),
+        ("https://box.r2.example/", False, "box.r2.example", ""),
+        ("https://proxy.example/s3/", True, "proxy.example", "/s3/box"),
+    ],
+)
+def test_the_bucket_is_asked_where_it_is(
+    endpoint: str, path_style: bool, host: str, base: str
+) -> None:
+    settings = StorageSettings(
+        url="s3://box/pictures/", endpoint=endpoint, region="eu-west-1", path_style=path_style
+    )
+    asked = HalfPuts(settings, EXAMPLE)
+
+    assert (asked._host, asked._base, asked.prefix) == (host, base, "pictures/")
+
+
+@pytest.mark.parametrize(
+    "given, wanted",
+    [
+        ({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, Credentials("a", "b")),
+        (
+            {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"},
+            Credentials("a", "b", "c"),
+        ),
+        ({"AWS_ACCESS_KEY_ID": "a"}, None),
+        ({"AWS_SECRET_ACCESS_KEY": "b"}, None),
+    ],
+)
+def test_credentials_come_from_the_environment_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], wanted: Credentials | None
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    assert Credentials.of_environment() == wanted
+
+
+def listed(**fields: str) -> str:
+    return "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+
+
+def test_what_a_list_does_not_say_whole_is_left_alone() -> None:
+    whole = {"Key": "k", "UploadId": "u", "Initiated": "1970-01-01T00:00:01.000Z"}
+    uploads = [whole] + [whole | {name: ""} for name in whole]
+    uploads.append(whole | {"Initiated": "1970-01-01T00:00:01.000"})  # of which zone?
+    body = "".join(f"<Upload>{listed(**one)}</Upload>" for one in uploads)
+    space = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+    for root in ("<R>", f'<R xmlns="{space}">'):
+        assert list(_uploads(_page(f"{root}{body}</R>".encode()))) == [HalfPut("k", "u", 1000)]
+    with pytest.raises(StorageFailed, match="no XML"):
+        _page(b"<R>")
+
+
+async def test_one_that_has_ended_meanwhile_is_no_failure(
+    storage: BucketStorage, settings: StorageSettings
+) -> None:
+    key = "safe/light/originals/aa/a"
+    begin(settings, key)
+    [one] = half_puts(settings)._all(key)
+
+    half_puts(settings)._abort(one)
+    half_puts(settings)._abort(one)
+
+    assert left(settings) == set()
 
 
 @pytest.fixture
