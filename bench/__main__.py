@@ -9,8 +9,8 @@ import typer
 
 from bench import report
 from bench.plots import draw_all
-from bench.scenarios.bulk import Options as BulkOptions
 from bench.scenarios.bulk import bulk
+from bench.scenarios.bulk_report import Options as BulkOptions
 from bench.scenarios.chaos import Options as ChaosOptions
 from bench.scenarios.chaos import chaos
 from bench.scenarios.fanout import Options as FanoutOptions
@@ -33,8 +33,8 @@ from bench.scenarios.overload import Options as OverloadOptions
 from bench.scenarios.overload import overload
 from bench.scenarios.quality import quality
 from bench.scenarios.scans import scans
-from bench.scenarios.soak import Options as SoakOptions
 from bench.scenarios.soak import soak
+from bench.scenarios.soak_report import Options as SoakOptions
 from bench.scenarios.steps import steps
 from bench.scenarios.throughput import Options, throughput
 from bench.scenarios.throughput_report import report_of
@@ -217,12 +217,14 @@ def _scans(
 
 @app.command("soak")
 def _soak(
-    jobs: Annotated[int, typer.Option(min=100, help="Pictures in all")] = 10_000,
+    jobs: Annotated[int, typer.Option(min=20, help="Pictures in all")] = 10_000,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="Pictures a second")] = 40,
+    peers: Annotated[bool, typer.Option(help="Beside two Node services, too; needs npm")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the curves into this SVG file")] = None,
     json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
 ) -> None:
-    """Thousands of pictures: memory, keys, files and streams over time."""
-    measured = soak(SoakOptions(jobs, plot))
+    """Thousands of pictures at a steady rate: memory, keys, files and descriptors over time."""
+    measured = soak(SoakOptions(jobs, rate, peers, plot))
     report.show(measured)
     if json is not None:
         report.write(measured, json)
@@ -246,12 +248,14 @@ def _history(
 
 @app.command("bulk")
 def _bulk(
-    urls: Annotated[int, typer.Option(min=1000, max=150_000, help="Lines of the list")] = 100_000,
+    urls: Annotated[int, typer.Option(min=100, max=150_000, help="That wait, then stop")] = 100_000,
+    developed: Annotated[int, typer.Option(min=10, max=150_000, help="Worked off after it")] = 5000,
+    peers: Annotated[bool, typer.Option(help="Beside two Node services, too; needs npm")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the curves into this SVG file")] = None,
     json: Annotated[Path | None, typer.Option(help="Write every figure to this file")] = None,
 ) -> None:
-    """A long list of URLs as a stream: how fast it is admitted, and what each job takes."""
-    measured = bulk(BulkOptions(urls, plot))
+    """Long lists of URLs: how fast one is admitted, what each job takes, how fast one is done."""
+    measured = bulk(BulkOptions(urls, developed, peers, plot))
     report.show(measured)
     if json is not None:
         report.write(measured, json)

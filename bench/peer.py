@@ -26,6 +26,8 @@ PROGRAMS: Mapping[str, str] = {
 }
 MAX_WAITING = 1000
 """Pictures in line beyond which a peer answers 429."""
+KEEP_S = 3600
+"""So long a peer keeps pictures and what it knows of them."""
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 
@@ -65,7 +67,7 @@ def install() -> None:
 
 @asynccontextmanager
 async def running(
-    name: str, folder: Path, *, max_waiting: int = MAX_WAITING
+    name: str, folder: Path, *, max_waiting: int = MAX_WAITING, keep_s: int = KEEP_S
 ) -> AsyncIterator[Peer]:
     """A peer of `PROGRAMS` on a free port, with as many workers as cores."""
     async with EmbeddedValkey(folder, fsync="everysec") as valkey:
@@ -78,6 +80,7 @@ async def running(
             "FOLDER": str(folder / "pictures"),
             "WORKERS": str(os.cpu_count() or 1),
             "MAX_WAITING": str(max_waiting),
+            "KEEP_S": str(keep_s),
         }
         process = await _start(name, environment)
         keeper = asyncio.create_task(_keep(name, environment, process))

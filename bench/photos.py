@@ -15,6 +15,7 @@ SIZES = {
     "mixed": ((4000, 3000), (3264, 2448), (1920, 1280), (640, 480)),
     "large": ((4000, 3000), (3000, 4000)),
     "small": ((640, 480), (480, 640)),
+    "tiny": ((160, 120), (120, 160)),
 }
 CAMERA_QUALITY = 90
 PNG_HEADER_BYTES = 33  # signature and IHDR; other chunks may follow
@@ -42,12 +43,13 @@ def stamp(photos: Sequence[Path], folder: Path, *, count: int, label: str) -> li
     stamped = []
     for number, photo in enumerate(islice(cycle(photos), count)):
         path = folder / f"{number:05}{photo.suffix.lower()}"
-        path.write_bytes(_with_comment(photo.read_bytes(), f"{label}-{number}".encode()))
+        path.write_bytes(with_comment(photo.read_bytes(), f"{label}-{number}".encode()))
         stamped.append(path)
     return stamped
 
 
-def _with_comment(picture: bytes, comment: bytes) -> bytes:
+def with_comment(picture: bytes, comment: bytes) -> bytes:
+    """The same picture, a JPEG or PNG, in bytes of its own."""
     if picture.startswith(b"\xff\xd8"):
         segment = b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment
         return picture[:2] + segment + picture[2:]

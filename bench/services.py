@@ -15,12 +15,16 @@ OURS = "Safelight"
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A service that runs: its processes at the top, its data folder, its driver."""
+    """A service that runs: its processes at the top, its data folder, its driver.
+
+    recipe: in its own words.
+    """
 
     name: str
     url: str
     roots: tuple[int, ...]
     data_dir: Path
+    recipe: Mapping[str, Any]
     client: Client
 
 
@@ -32,16 +36,20 @@ async def services(
     *,
     peers: bool,
     max_waiting: int = peer.MAX_WAITING,
+    keep_s: int = peer.KEEP_S,
 ) -> AsyncIterator[list[Served]]:
     """Ours first. The peers are told the encoder's effort that ours uses unless told otherwise."""
     async with AsyncExitStack() as stack:
         ours = await stack.enter_async_context(Client(server.url, dict(recipe)))
-        found = [Served(OURS, server.url, (server.pid,), server.data_dir, ours)]
+        found = [Served(OURS, server.url, (server.pid,), server.data_dir, recipe, ours)]
+        theirs = {**recipe, "effort": 4}
         for number, name in enumerate(peer.PROGRAMS if peers else ()):
-            running = peer.running(name, work / f"peer-{number}", max_waiting=max_waiting)
+            running = peer.running(
+                name, work / f"peer-{number}", max_waiting=max_waiting, keep_s=keep_s
+            )
             other = await stack.enter_async_context(running)
-            client = await stack.enter_async_context(Client(other.url, {**recipe, "effort": 4}))
-            found.append(Served(name, other.url, other.roots, other.data_dir, client))
+            client = await stack.enter_async_context(Client(other.url, theirs))
+            found.append(Served(name, other.url, other.roots, other.data_dir, theirs, client))
         yield found
 
 

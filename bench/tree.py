@@ -84,6 +84,19 @@ def pss_of(*roots: int) -> int:
     return sum(pss_bytes(pid) for pid in family(*roots))
 
 
+def pss_by_part(*roots: int) -> dict[str, int]:
+    """The same by part of the service."""
+    parts = dict.fromkeys(PARTS, 0)
+    for pid in family(*roots):
+        parts[part_of(pid, roots[0])] += pss_bytes(pid)
+    return parts
+
+
+def open_files(*roots: int) -> int:
+    """Descriptors of these processes and all below them, sockets among them."""
+    return sum(map(_open_files, family(*roots)))
+
+
 @asynccontextmanager
 async def peak_memory(*roots: int) -> AsyncIterator[Peak]:
     """Look at the memory of the trees again and again; the peak is whole at the end."""
@@ -103,9 +116,7 @@ async def peak_memory(*roots: int) -> AsyncIterator[Peak]:
 
 
 def _look(roots: Sequence[int], peak: Peak) -> None:
-    parts = dict.fromkeys(PARTS, 0)
-    for pid in family(*roots):
-        parts[part_of(pid, roots[0])] += pss_bytes(pid)
+    parts = pss_by_part(*roots)
     if sum(parts.values()) > peak.total:
         peak.total, peak.parts = sum(parts.values()), parts
 
@@ -118,6 +129,13 @@ def _cpu_s(pid: int) -> tuple[float, float]:
         return 0.0, 0.0
     utime, stime, children_utime, children_stime = map(int, fields[11:15])
     return (utime + stime) / TICKS_PER_S, (children_utime + children_stime) / TICKS_PER_S
+
+
+def _open_files(pid: int) -> int:
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # the process ended meanwhile
+        return 0
 
 
 def _read(path: Path) -> str:

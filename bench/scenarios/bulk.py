@@ -1,204 +1,223 @@
-"""A list of many URLs into one server, and what it costs while nothing of it is fetched."""
+"""A list of many URLs: what it costs while all of it waits, then how fast one is worked off.
+
+The first list goes to an origin that holds back its answers and is stopped as a whole; the second
+is developed to its end. The same lists for each service, one after the other.
+"""
 
 import asyncio
 import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from aiohttp import ClientSession, ClientTimeout, web
 from redis.asyncio import Redis
 from rich.progress import Progress, TaskID
 
-from bench import lines, own
-from bench.report import Report, Row, at_most
-from server.jobs import names
-from tests.chaos import evidence
+from bench import own, photos, redis_use, tree
+from bench.report import Report
+from bench.scenarios.bulk_report import MIB, Options, Sample, Side, drawing, report_of
+from bench.services import Served, install_peers, services
 from tests.intake.origin import Origin, serve_origin
 from tests.server_process import ServerProcess
 
-MIB = 1024 * 1024
-SAMPLE_EVERY_S = 0.25
+SAMPLE_EVERY_S = 0.5
+LOOK_EVERY_S = 0.25
 LINES_AT_ONCE = 200
-BUDGET_BYTES = 700
-BUDGET_GROWTH_MIB = 24
+PATIENCE_S = 120.0  # without a picture that ends
+STOP_S = 600.0
 # About 80 characters, as they are in the world.
-PATH = "/catalogue/2026/autumn/products/picture-{number:06}-large.jpg"
-OPTIONS = {"resize": {"width": 800}, "format": "webp", "quality": 80}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line chooses."""
-
-    urls: int
-    plot: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """How things stood; memory is resident MiB, but of Redis what it has allocated."""
-
-    at_s: float
-    waiting: int
-    server_mib: float
-    redis_mib: float
+PATH = "/catalogue/2026/autumn/products/{which}-{number:06}-large.jpg"
+RECIPE = {"resize": {"width": 800}, "format": "webp", "quality": 80}
 
 
 @dataclass
-class Bulk:
-    """One list, one server, and an origin that never answers."""
+class Shop:
+    """The origin of the pictures. Those of `held` are answered, by 404, when it opens."""
 
-    server: ServerProcess
     origin: Origin
-    urls: int
-    progress: Progress
-    bar: TaskID
-    samples: list[Sample] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
-    _started: float = field(default_factory=time.monotonic)
+    sources: Sequence[bytes]
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self) -> None:
-        """Send the list, look at the batch, stop it."""
-        async with evidence.redis_of(self.server.data_dir) as redis:
-            before = await self.look(redis)
-            sampler = asyncio.create_task(self._sample(redis))
-            try:
-                async with ClientSession(self.server.url, timeout=ClientTimeout(None)) as client:
-                    await self._send(client, redis, before)
-                    await self._read(client)
-                    await self._stop(client)
-            finally:
-                sampler.cancel()
-                with suppress(asyncio.CancelledError):
-                    await sampler
-            self.samples.append(await self.look(redis))
+    def offer(self, which: str, count: int) -> list[str]:
+        """Paths of pictures that all differ in their bytes."""
+        paths = [PATH.format(which=which, number=number) for number in range(count)]
+        answer = self._hold if which == "held" else self._picture
+        self.origin.answers = dict.fromkeys(paths, answer)
+        return paths
 
-    async def look(self, redis: Redis) -> Sample:
-        """How things stand now."""
-        waiting = await redis.hget(names.QUEUE, names.waiting_count(names.FETCH_CLASSES[1]))
-        return Sample(
-            at_s=round(time.monotonic() - self._started, 2),
-            waiting=int(waiting or 0),
-            server_mib=psutil.Process(self.server.pid).memory_info().rss / MIB,
-            redis_mib=(await redis.info("memory"))["used_memory"] / MIB,
-        )
+    async def _hold(self, _request: web.Request) -> web.StreamResponse:
+        await self.opened.wait()
+        return web.Response(status=404)
 
-    async def _sample(self, redis: Redis) -> None:
-        while True:
-            self.samples.append(await self.look(redis))
-            await asyncio.sleep(SAMPLE_EVERY_S)
+    async def _picture(self, request: web.Request) -> web.StreamResponse:
+        number = int(request.path.rsplit("-", 2)[1])
+        source = self.sources[number % len(self.sources)]
+        body = photos.with_comment(source, request.path.encode())
+        return web.Response(body=body, content_type="image/jpeg")
 
-    async def _send(self, client: ClientSession, redis: Redis, before: Sample) -> None:
-        started = time.monotonic()
-        async with client.post(
-            "/process",
-            data=self._lines(),
-            params={"options": json.dumps(OPTIONS)},
-            headers={"Content-Type": "application/x-ndjson"},
-        ) as response:
-            answer = await response.json()
-        assert response.status == 202 and answer["accepted"] == self.urls, answer
-        taken_s = time.monotonic() - started
-        after = await self.look(redis)
-        last = str((await self._jobs_of(redis, answer["jobId"]))[-1])
-        self.figures |= {
-            "batch_id": answer["jobId"],
-            "admitted_per_s": self.urls / taken_s,
-            "redis_bytes_per_job": (after.redis_mib - before.redis_mib) * MIB / self.urls,
-            "job_hash_bytes": await redis.memory_usage(names.job(last)),
-            "server_before_mib": before.server_mib,
-            "server_most_mib": max(one.server_mib for one in (*self.samples, after)),
-            "server_after_mib": after.server_mib,
-        }
 
-    async def _jobs_of(self, redis: Redis, batch_id: str) -> list[Any]:
-        found: list[Any] = await redis.lrange(names.batch_jobs(batch_id), -1, -1)
+class Bulk:
+    """One service."""
+
+    def __init__(self, side: Served, shop: Shop, redis: Redis, told: Callable[[int], None]) -> None:
+        self._side, self._shop, self._redis, self._told = side, shop, redis, told
+        self._session: ClientSession
+        self._started = time.monotonic()
+        self._found = Side()
+
+    async def run(self, options: Options) -> Side:
+        """Both lists."""
+        found = self._found
+        async with ClientSession(self._side.url, timeout=ClientTimeout(None)) as self._session:
+            found.samples.append(await self._look())
+            async with self._sampling():
+                batch_id = await self._admit(self._shop.offer("held", options.urls))
+                await self._ask_and_stop(batch_id)
+                found.waited_to = len(found.samples)
+                await self._develop(self._shop.offer("shown", options.developed))
+            found.samples.append(await self._look())
         return found
 
-    async def _lines(self) -> AsyncIterator[bytes]:
-        for start in range(0, self.urls, LINES_AT_ONCE):
-            numbers = range(start, min(start + LINES_AT_ONCE, self.urls))
-            urls = (self.origin.url(PATH.format(number=number)) for number in numbers)
+    async def _look(self) -> Sample:
+        parts = tree.pss_by_part(*self._side.roots)
+        return Sample(
+            at_s=round(time.monotonic() - self._started, 2),
+            server_mib=parts["server"] / MIB,
+            all_mib=sum(parts.values()) / MIB,
+            redis_mib=(await self._redis.info("memory"))["used_memory"] / MIB,
+        )
+
+    @asynccontextmanager
+    async def _sampling(self) -> AsyncIterator[None]:
+        async def sample() -> None:
+            while True:
+                self._found.samples.append(await self._look())
+                self._shop.origin.forget()  # it keeps its requests otherwise
+                await asyncio.sleep(SAMPLE_EVERY_S)
+
+        sampler = asyncio.create_task(sample())
+        try:
+            yield
+        finally:
+            sampler.cancel()
+            await asyncio.wait([sampler])
+
+    async def _admit(self, paths: Sequence[str]) -> str:
+        """All of them wait; what that takes."""
+        found, before = self._found, self._found.samples[0]
+        started = time.monotonic()
+        batch_id = await self._send(paths)
+        found.admitted_per_s = len(paths) / (time.monotonic() - started)
+        after = await self._look()
+        found.samples.append(after)
+        found.redis_bytes_a_job = (after.redis_mib - before.redis_mib) * MIB / len(paths)
+        return batch_id
+
+    async def _send(self, paths: Sequence[str]) -> str:
+        """One request with all addresses; returns the batch's id."""
+        async with self._session.post(
+            "/process",
+            data=self._lines(paths),
+            params={"options": json.dumps(self._side.recipe)},
+            headers={"Content-Type": "application/x-ndjson"},
+        ) as response:
+            answer = await response.json(content_type=None)
+        if response.status != 202 or answer["accepted"] != len(paths):
+            raise RuntimeError(f"{self._side.name} answered {response.status} {answer}")
+        return str(answer["jobId"])
+
+    async def _lines(self, paths: Sequence[str]) -> AsyncIterator[bytes]:
+        for start in range(0, len(paths), LINES_AT_ONCE):
+            urls = map(self._shop.origin.url, paths[start : start + LINES_AT_ONCE])
             yield b"".join(json.dumps({"imageUrl": url}).encode() + b"\n" for url in urls)
-            self.progress.update(self.bar, completed=numbers[-1] + 1)
 
-    async def _read(self, client: ClientSession) -> None:
+    async def _ask_and_stop(self, batch_id: str) -> None:
         started = time.monotonic()
-        async with client.get(f"/status/{self.figures['batch_id']}") as response:
-            self.figures["status_bytes"] = len(await response.read())
-        self.figures["status_ms"] = (time.monotonic() - started) * 1000
+        await self._state(batch_id)
+        self._found.status_ms = (time.monotonic() - started) * 1000
+        started = time.monotonic()
+        async with self._session.delete(f"/job/{batch_id}") as response:
+            if response.status != 200:
+                raise RuntimeError(f"{self._side.name} did not stop it: {await response.text()}")
+        self._shop.opened.set()
+        async with asyncio.timeout(STOP_S):  # whoever answers early goes on with it
+            while (await self._state(batch_id))["status"] == "processing":  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_EVERY_S)
+        self._found.cancel_s = time.monotonic() - started
 
-    async def _stop(self, client: ClientSession) -> None:
-        started = time.monotonic()
-        async with client.delete(f"/job/{self.figures['batch_id']}") as response:
-            assert response.status == 200
-        self.figures["cancel_s"] = time.monotonic() - started
+    async def _develop(self, paths: Sequence[str]) -> None:
+        found, started = self._found, time.monotonic()
+        before = tree.cpu_of_service(*self._side.roots)
+        batch_id = await self._send(paths)
+        counts = await self._until_ended(batch_id, len(paths))
+        found.developed_s = time.monotonic() - started
+        found.cpu = tree.cpu_of_service(*self._side.roots) - before
+        found.completed, found.failed = counts.get("completed", 0), counts.get("failed", 0)
+
+    async def _until_ended(self, batch_id: str, total: int) -> dict[str, int]:
+        """Raises TimeoutError when nothing ends any more."""
+        ended, deadline = 0, time.monotonic() + PATIENCE_S
+        while True:
+            counts = (await self._state(batch_id))["counts"]
+            now = counts.get("completed", 0) + counts.get("failed", 0)
+            if now > ended:
+                ended, deadline = now, time.monotonic() + PATIENCE_S
+                self._told(ended)
+            if ended == total:
+                return dict(counts)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self._side.name}: {ended} of {total} in {PATIENCE_S:g} s")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _state(self, batch_id: str) -> dict[str, Any]:
+        async with self._session.get(f"/status/{batch_id}", params={"limit": "1"}) as response:
+            response.raise_for_status()
+            return dict(await response.json())
 
 
 def bulk(options: Options) -> Report:
-    """A server of its own on a data folder of its own."""
+    """Servers of their own. Raises RuntimeError where there is no Node.js for peers."""
+    if options.peers:
+        install_peers()
     with tempfile.TemporaryDirectory(prefix="safelight-bulk-") as name, Progress() as progress:
-        run = asyncio.run(_run(options, Path(name), progress))
+        found = asyncio.run(_run(options, Path(name), progress))
     if options.plot is not None:
         options.plot.parent.mkdir(parents=True, exist_ok=True)
-        options.plot.write_text(_drawing(run.samples), encoding="utf-8")
-    return _report(options, run)
+        options.plot.write_text(drawing(found), encoding="utf-8")
+    return report_of(options, found)
 
 
-async def _run(options: Options, folder: Path, progress: Progress) -> Bulk:
-    bar = progress.add_task("sending", total=options.urls)
+async def _run(options: Options, work: Path, progress: Progress) -> dict[str, Side]:
+    sources = [path.read_bytes() for path in photos.generate(work / "tiny", "tiny")]
+    found = {}
     async with serve_origin() as origin:
-        for number in range(options.urls):
-            origin.answers[PATH.format(number=number)] = _never
-        environment = {
-            "SAFELIGHT_FETCH__ALLOW_NETWORKS": '["127.0.0.0/8"]',
-            "SAFELIGHT_FETCH__PORTS": f"[{origin.port}]",
-            "SAFELIGHT_FETCH__CONCURRENCY": "1",
-        }
-        server = await asyncio.to_thread(own.start, folder / "data", environment=environment)
-        try:
-            run = Bulk(server, origin, options.urls, progress, bar)
-            await run.run()
-        finally:
-            await asyncio.to_thread(server.close)
-    return run
+        with _server(work / "data", origin.port) as server:
+            async with services(server, RECIPE, work, peers=options.peers) as served:
+                for side in served:
+                    bar = progress.add_task(side.name, total=options.developed)
+
+                    def told(ended: int, bar: TaskID = bar) -> None:
+                        progress.update(bar, completed=ended)
+
+                    async with redis_use.connected(side.data_dir) as redis:
+                        run = Bulk(side, Shop(origin, sources), redis, told)
+                        found[side.name] = await run.run(options)
+    return found
 
 
-async def _never(request: web.Request) -> web.StreamResponse:
-    await asyncio.sleep(3600)
-    raise AssertionError
-
-
-def _report(options: Options, run: Bulk) -> Report:
-    found = run.figures
-    growth = found["server_most_mib"] - found["server_before_mib"]
-    rows = (
-        Row("URLs admitted a second", f"{found['admitted_per_s']:.0f}"),
-        at_most("Redis, bytes a job that waits", found["redis_bytes_per_job"], BUDGET_BYTES),
-        Row("of these the job's own hash", f"{found['job_hash_bytes']}"),
-        Row(
-            "server RSS, MiB, before → most → after",
-            f"{found['server_before_mib']:.1f} → {found['server_most_mib']:.1f}"
-            f" → {found['server_after_mib']:.1f}",
-        ),
-        at_most("its growth while the list is read", growth, BUDGET_GROWTH_MIB, " MiB"),
-        Row("GET /status of the batch", f"{found['status_ms']:.0f} ms, {found['status_bytes']} B"),
-        Row("DELETE /job of the batch, s", f"{found['cancel_s']:.1f}"),
-    )
-    figures = {"urls": options.urls, **found, "samples": [asdict(one) for one in run.samples]}
-    return Report(f"bulk, {options.urls} URLs", rows, figures)
-
-
-def _drawing(samples: Sequence[Sample]) -> str:
-    panels = [
-        lines.Panel("server, RSS MiB", [one.server_mib for one in samples]),
-        lines.Panel("Redis, allocated MiB", [one.redis_mib for one in samples]),
-        lines.Panel("URLs that wait", [one.waiting for one in samples]),
-    ]
-    return lines.drawing("seconds", [one.at_s for one in samples], panels)
+@contextmanager
+def _server(data_dir: Path, port: int) -> Iterator[ServerProcess]:
+    environment = {
+        "SAFELIGHT_FETCH__ALLOW_NETWORKS": '["127.0.0.0/8"]',
+        "SAFELIGHT_FETCH__PORTS": f"[{port}]",
+    }
+    server = own.start(data_dir, environment=environment)
+    try:
+        yield server
+    finally:
+        server.close()

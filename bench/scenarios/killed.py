@@ -74,11 +74,10 @@ async def _all(server: own.ServerProcess, work: Path) -> dict[str, Outcome]:
 
 
 async def _one(side: Served, files: Sequence[Path]) -> Outcome:
-    recipe = RECIPE if side.name == OURS else {**RECIPE, "effort": 4}
     states: dict[str, str] = {}
     async with ClientSession(side.url) as session:
         for path in files:
-            states[await upload(session, path, recipe)] = "accepted"
+            states[await upload(session, path, side.recipe)] = "accepted"
         await _look_until(session, states, KILL_AFTER, START_TIMEOUT_S)
         victim = await _victim(session, side)
         os.kill(victim, signal.SIGKILL)

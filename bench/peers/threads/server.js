@@ -1,6 +1,6 @@
 // Express takes pictures to disk, a pool of worker_threads runs sharp, a Redis hash holds each job,
 // Redis pub/sub carries its events to the watchers on ws. What waits, waits in this process.
-// PORT, REDIS_SOCKET, FOLDER and WORKERS come from the environment.
+// PORT, REDIS_SOCKET, FOLDER, WORKERS, MAX_WAITING and KEEP_S come from the environment.
 
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
@@ -14,9 +14,12 @@ import express from "express";
 import { Redis } from "ioredis";
 import { WebSocketServer } from "ws";
 
+import { sweepOften } from "../sweep.js";
+import { Bulk } from "./bulk.js";
+
 const { PORT, REDIS_SOCKET, FOLDER, WORKERS } = process.env;
 const MAX_WAITING = Number(process.env.MAX_WAITING);
-const KEEP_S = 3600;
+const KEEP_S = Number(process.env.KEEP_S);
 
 await mkdir(FOLDER, { recursive: true });
 const redis = new Redis({ path: REDIS_SOCKET });
@@ -25,13 +28,15 @@ const subscriber = new Redis({ path: REDIS_SOCKET });
 const waiting = [];
 const idle = [];
 
-const note = (jobId, fields) =>
-  redis
+const note = (jobId, fields, batchId) => {
+  const noted = redis
     .multi()
     .hset(`job:${jobId}`, fields)
     .expire(`job:${jobId}`, KEEP_S)
-    .publish(`events:${jobId}`, JSON.stringify({ type: "job", jobId, ...fields }))
-    .exec();
+    .publish(`events:${jobId}`, JSON.stringify({ type: "job", jobId, ...fields }));
+  if (batchId) noted.hincrby(`batch:${batchId}`, fields.status, 1);
+  return noted.exec();
+};
 
 const next = () => {
   while (idle.length && waiting.length) {
@@ -39,7 +44,20 @@ const next = () => {
     worker.job = waiting.shift();
     worker.postMessage(worker.job);
   }
+  bulk.fill();
 };
+
+const bulk = new Bulk({
+  redis,
+  folder: FOLDER,
+  keepS: KEEP_S,
+  hand: (job) => {
+    waiting.push(job);
+    next();
+  },
+  waiting: () => waiting.length,
+  settle: ({ jobId, batchId }, fields) => note(jobId, fields, batchId),
+});
 
 const start = () => {
   const worker = new Worker(join(import.meta.dirname, "worker.js"));
@@ -48,7 +66,7 @@ const start = () => {
       await note(worker.job.jobId, { status: "processing", progress: message.progress });
       return;
     }
-    const { jobId } = worker.job;
+    const { jobId, batchId } = worker.job;
     idle.push(worker);
     next();
     await note(
@@ -56,6 +74,7 @@ const start = () => {
       message.error
         ? { status: "failed", error: message.error }
         : { status: "completed", progress: 100, ...message.result },
+      batchId,
     );
   });
   worker.on("error", start); // a thread that dies is replaced; its picture is lost
@@ -81,12 +100,21 @@ app.post("/upload", async (request, response) => {
   next();
   response.status(202).json({ status: "processing", jobId });
 });
+app.post("/process", async (request, response) => {
+  response.status(202).json(await bulk.take(request, JSON.parse(request.query.options)));
+});
 app.get("/status/:id", async (request, response) => {
-  const found = await redis.hgetall(`job:${request.params.id}`);
-  if (found.status) response.json(found);
+  const { id } = request.params;
+  const isBatch = id.startsWith("batch-");
+  const found = isBatch ? await bulk.state(id) : await redis.hgetall(`job:${id}`);
+  if (found?.total ?? found?.status) response.json(found);
   else response.status(404).json({ error: "no such job" });
 });
 app.delete("/job/:id", async (request, response) => {
+  if (request.params.id.startsWith("batch-")) {
+    response.json(await bulk.cancel(request.params.id));
+    return;
+  }
   const place = waiting.findIndex(({ jobId }) => jobId === request.params.id);
   if (place < 0) {
     response.status(409).json({ error: "it does not wait" });
@@ -139,5 +167,6 @@ server.on("connection", (socket) => {
 });
 
 await Promise.all(Array.from({ length: Number(WORKERS) }, start));
+sweepOften(FOLDER, KEEP_S);
 http.listen(Number(PORT), "127.0.0.1", () => console.log("ready"));
 process.on("SIGTERM", () => process.exit(0));
