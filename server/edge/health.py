@@ -68,24 +68,16 @@ class HealthHandler:
     async def get_readyz(self, _request: web.Request) -> web.Response:
         """200 when a picture sent now would be worked on, or, where only other nodes have lanes,
         would wait for them: what is stored can be looked at meanwhile."""
-        reasons = await self._reasons()
-        answer: dict[str, Any] = {
-            "status": "unavailable" if reasons else "ok",
-            "checks": self._checks(reasons),
-        }
-        if reasons:
-            answer["reasons"] = reasons
-        return reply(answer, status=503 if reasons else 200, headers=_NOT_STORED)
+        answer = await self._standing()
+        is_ready = "reasons" not in answer
+        return reply(answer, status=200 if is_ready else 503, headers=_NOT_STORED)
 
     async def get_health(self, request: web.Request) -> web.Response:
         """Every part with its state; the details are for an admin."""
-        reasons, standings = await self._reasons(), await self.health.standings()
+        answer, standings = await self._standing(), await self.health.standings()
         is_well = all(one.finding.state is State.OK for one in standings.values())
-        well = "ok" if is_well else "degraded"
-        answer: dict[str, Any] = {
-            "status": "unavailable" if reasons else well,
-            "checks": self._checks(reasons),
-        }
+        if answer["status"] == "ok" and not is_well:
+            answer["status"] = "degraded"
         if request[CALLER].is_admin:
             answer["parts"] = {name: _standing(one) for name, one in standings.items()}
             answer |= await self._details()
@@ -97,6 +89,16 @@ class HealthHandler:
 
     def _checks(self, reasons: Mapping[str, str]) -> dict[str, bool]:
         return {name: name not in reasons for name in (*self.health.needed, _ACCEPTING)}
+
+    async def _standing(self) -> dict[str, Any]:
+        """Of the parts that are needed; what everybody may know."""
+        reasons, degraded = await self._reasons(), await self.health.degraded()
+        answer: dict[str, Any] = {
+            "status": "unavailable" if reasons else "degraded" if degraded else "ok",
+            "checks": self._checks(reasons),
+        }
+        told = {"reasons": reasons, "degraded": degraded}
+        return answer | {name: found for name, found in told.items() if found}
 
     async def _reasons(self) -> dict[str, str]:
         """Why a picture sent now would not be worked on; what is about to stop need not look."""

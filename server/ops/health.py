@@ -85,12 +85,17 @@ class Health:
 
     async def not_ready(self) -> dict[str, str]:
         """The needed parts that are down, and why."""
+        return {name: one.trouble for name, one in (await self._needed(State.DOWN)).items()}
+
+    async def degraded(self) -> dict[str, str]:
+        """The needed parts that still work: what is wrong with them, and what to do."""
+        found = await self._needed(State.DEGRADED)
+        return {name: f"{one.trouble} {one.todo}" for name, one in found.items()}
+
+    async def _needed(self, state: State) -> dict[str, Finding]:
         standings = await self.standings()
-        return {
-            part.name: standings[part.name].finding.trouble
-            for part in self._parts
-            if part.is_needed and standings[part.name].finding.state is State.DOWN
-        }
+        found = {name: standings[name].finding for name in self.needed}
+        return {name: one for name, one in found.items() if one.state is state}
 
     @property
     def needed(self) -> list[str]:
@@ -150,5 +155,9 @@ class Health:
             log.info("a part is well again", part=name)
         else:
             log.warning(
-                "a part is not well", part=name, state=finding.state.value, trouble=finding.trouble
+                "a part is not well",
+                part=name,
+                state=finding.state.value,
+                trouble=finding.trouble,
+                todo=finding.todo,
             )

@@ -21,7 +21,7 @@ from server.jobs import names
 from server.jobs.trail.notebook import Notebook
 from server.jobs.trail.way import now_ms
 from server.records.record import EntryUnreadable, Row, row_of
-from server.records.store import Records, RecordsAway, RecordsRefused
+from server.records.store import Records, RecordsAway, RecordsDamaged, RecordsRefused
 from server.refusals import RecordsBehind
 
 log = structlog.get_logger(__name__)
@@ -62,6 +62,8 @@ class Journal:
         """Entries that wait, as of a second ago."""
         self.is_written = True
         """Whether the last attempt to write them down succeeded."""
+        self.is_damaged = False
+        """Whether it failed since the file is damaged, which waiting does not mend."""
         self.records = Counts("outcome", known=("written", "refused"))
         """What became of entries that this node read; refused: the database will never take it."""
 
@@ -116,11 +118,12 @@ class Journal:
         pause_s = 0.1
         while True:
             try:
-                await self._records.prepare()
+                if await self._records.prepare():
+                    self.is_written, self.is_damaged = True, False
                 await self._make_group()
                 await self._write_until_it_fails()
             except RecordsAway as error:
-                self.is_written = False
+                self.is_written, self.is_damaged = False, isinstance(error, RecordsDamaged)
                 log.warning("cannot write records", error=str(error), waiting=self.length)
             except (RedisError, OSError) as error:
                 log.warning("cannot read the journal", error=str(error))
@@ -196,7 +199,7 @@ class Journal:
             await self._write_rows(rows)
             self.records.add("written", amount=len(rows))
             self._note(rows)
-        self.is_written = True
+        self.is_written, self.is_damaged = True, False
         ids = [entry_id for entry_id, _ in entries]
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.xack(names.JOURNAL, names.RECORDS_GROUP, *ids)

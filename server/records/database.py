@@ -1,5 +1,6 @@
 """Where the records lie: SQLite in the data folder, or PostgreSQL by its URL."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ _ANSWER_S = 60.0  # of PostgreSQL, for anything at all; questions have records.q
 # the last commits of a write-ahead log when the power fails. It costs one fsync a batch.
 # https://www.sqlite.org/pragma.html#pragma_synchronous
 _PRAGMAS = (
+    f"PRAGMA busy_timeout = {_BUSY_MS}",  # first: the next one waits for it, too
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
-    f"PRAGMA busy_timeout = {_BUSY_MS}",
     "PRAGMA cache_size = -1024",  # KiB of each connection
     "PRAGMA journal_size_limit = 67108864",
 )
+
+
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class RecordsUnfit(Exception):
@@ -69,6 +73,14 @@ def _sqlite(path: Path) -> AsyncEngine:
     return engine
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says that its file is none, or contradicts itself.
+
+    By the primary code; https://www.sqlite.org/rescode.html.
+    """
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
 def _postgres(url: URL, answer_s: float) -> AsyncEngine:
     return create_async_engine(
         url,
@@ -97,6 +109,10 @@ def _json() -> dict[str, Any]:
 def _prepare(connection: Any, _record: Any) -> None:
     """`connection` is SQLAlchemy's synchronous face of aiosqlite, which has no type of its own."""
     cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(pragma)
+    try:
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+    except sqlite3.Error:  # the pool knows nothing of it yet, and would leave it and its thread
+        connection.close()
+        raise
     cursor.close()

@@ -20,17 +20,20 @@ _SCRIPTS = "server.records:migrations"
 _LOCK = 0x5AFE_1167  # of pg_advisory_xact_lock, for all of this service's changes to tables
 
 
-async def migrate(engine: AsyncEngine) -> None:
-    """Make the tables, or change those of an older version. Several nodes may ask at once.
+async def migrate(engine: AsyncEngine) -> bool:
+    """Make the tables, or change those of an older version; False: they are as they should be.
+
+    Several nodes may ask at once.
 
     Raises RecordsUnfit when a newer version of the program has made them.
     """
     async with engine.connect() as connection:
         if await connection.run_sync(_version) == HEAD:
-            return  # without loading the library that changes tables
+            return False  # without loading the library that changes tables
     async with engine.connect() as connection:
         await connection.run_sync(_upgrade)
         await connection.commit()
+    return True
 
 
 def _version(connection: Connection) -> str | None:

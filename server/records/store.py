@@ -1,6 +1,7 @@
 """The records as the rest of the service sees them: write what has ended, ask, forget what is old.
 
-Whatever the database does wrong comes out as RecordsAway (ask again) or RecordsRefused (never).
+Whatever the database does wrong comes out as RecordsAway (ask again; RecordsDamaged: not before
+somebody has put the file aside) or RecordsRefused (never).
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.records import schema
+from server.records.database import is_damage
 from server.records.filters import Filter, Place, page_query
 from server.records.record import Row, newest
 from server.records.table import ENDED, TRIED_AGAIN, jobs
@@ -25,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 class RecordsAway(Exception):
     """The database does not answer, or not now; nothing was changed."""
+
+
+class RecordsDamaged(RecordsAway):
+    """The file is no SQLite database, or contradicts itself."""
 
 
 class RecordsSlow(RecordsAway):
@@ -57,10 +63,13 @@ class Records:
         found = getattr(self._engine.dialect, "server_version_info", None) or ()
         return f"{self._engine.dialect.name} {'.'.join(map(str, found))}".strip()
 
-    async def prepare(self) -> None:
-        """Make or change the tables. Raises RecordsUnfit, or RecordsAway."""
-        with _translated():
-            await schema.migrate(self._engine)
+    async def prepare(self) -> bool:
+        """Make or change the tables; whether there was need to, so that it can be written.
+
+        Raises RecordsUnfit, or RecordsAway.
+        """
+        async with self._changing():
+            return await schema.migrate(self._engine)
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -71,10 +80,9 @@ class Records:
 
         Raises RecordsAway or RecordsRefused.
         """
-        with _translated():
-            async with self._engine.begin() as connection:
-                values = [self._upsert.values(row) for row in newest(list(rows))]
-                await connection.exec_driver_sql(self._upsert.sql, values)
+        async with self._changing(), self._engine.begin() as connection:
+            values = [self._upsert.values(row) for row in newest(list(rows))]
+            await connection.exec_driver_sql(self._upsert.sql, values)
 
     async def page(self, wanted: Filter, *, after: Place | None, most: int) -> Page:
         """The newest `most` records that fit and come after a place. Raises RecordsAway."""
@@ -112,6 +120,16 @@ class Records:
             if removed >= most:
                 break
         return removed
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[None]:
+        """A damaged file is opened anew next time: somebody may have put it aside by then."""
+        try:
+            with _translated():
+                yield
+        except RecordsDamaged:
+            await self._engine.dispose()
+            raise
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[AsyncConnection]:
@@ -169,9 +187,15 @@ def _translated() -> Iterator[None]:
     except (DataError, IntegrityError) as error:
         raise RecordsRefused(_first_line(error)) from error
     except (SQLAlchemyError, OSError) as error:
-        raise RecordsAway(_first_line(error)) from error
+        kind = RecordsDamaged if is_damage(_told(error)) else RecordsAway
+        raise kind(_first_line(error)) from error
 
 
 def _first_line(error: BaseException) -> str:
-    told = error.orig if isinstance(error, DBAPIError) else error
+    told = _told(error)
     return f"{type(told).__name__}: {told}".splitlines()[0][:300]
+
+
+def _told(error: BaseException) -> BaseException | None:
+    """What the driver has raised."""
+    return error.orig if isinstance(error, DBAPIError) else error

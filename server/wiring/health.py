@@ -13,6 +13,7 @@ from server.live.feed import Feed
 from server.ops.health import Finding, Health, Part, State
 from server.ops.journal import Journal
 from server.ops.tracing import Sending
+from server.records.database import RECORDS_FILE
 from server.refusals import DiskFull
 from server.storage.storage import Storage
 from server.wiring.ground import Ground
@@ -22,6 +23,10 @@ from server.wiring.running import Running
 _REDIS_TODO = "See whether Redis runs, and its log; redis.url names it. Jobs go on when it is back."
 _DISK_TODO = "Free space on the disk of server.data_dir, or see why it cannot be written."
 _STORAGE_TODO = "See whether storage.url can be reached with these credentials, and its log."
+_DAMAGED_TODO = (
+    f"Move {RECORDS_FILE}* out of server.data_dir: the history begins anew with what waits, and"
+    " `sqlite3 FILE .recover` may save the rows of the old one. Pictures and jobs go on."
+)
 _PROBE = ".health"
 
 
@@ -137,6 +142,9 @@ async def _look_at_journal(journal: Journal) -> Finding:
         return Finding()
     trouble = f"The history's database does not take records; {journal.length} wait."
     todo = "See whether the database of records.url runs and has room."
+    if journal.is_damaged:
+        trouble = f"The history's file {RECORDS_FILE} is damaged; {journal.length} records wait."
+        todo = _DAMAGED_TODO
     return Finding(State.DOWN if journal.is_behind else State.DEGRADED, trouble, todo)
 
 

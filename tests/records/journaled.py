@@ -12,7 +12,7 @@ from server.config.sections import QueueSettings
 from server.jobs import names
 from server.jobs.arrival import Arrival
 from server.jobs.job import Job, JobState, new_batch_id, new_job_id
-from server.jobs.queue import JobQueue
+from server.jobs.queue import JobQueue, Room
 from server.ops.journal import Journal
 from server.records.filters import Filter
 from server.records.record import Row
@@ -68,9 +68,8 @@ async def admit(
 
 async def claim(queue: JobQueue, most: int = 1) -> list[Job]:
     """The next ones, leased."""
-    return [
-        job for group in await queue.claim(most, free_bytes=ROOM, is_idle=True) for job in group
-    ]
+    claimed = await queue.claim(Room(most, ROOM, is_idle=True))
+    return [job for group in claimed.groups for job in group]
 
 
 async def complete(queue: JobQueue, number: int) -> list[str]:

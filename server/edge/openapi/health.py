@@ -26,20 +26,16 @@ _CHECKS = shape(
     },
     optional=["lanes", "journal"],
 )
-_READY = text("ok, or unavailable.", enum=["ok", "unavailable"])
 _STATUS = text("ok; degraded; or unavailable.", enum=["ok", "degraded", "unavailable"])
+_TROUBLES = {
+    name: {"type": "object", "description": about, "additionalProperties": {"type": "string"}}
+    for name, about in {
+        "reasons": "What is wrong with each part that does not work.",
+        "degraded": "Of parts that keep no picture from being taken in: what is wrong, what to do.",
+    }.items()
+}
 _READINESS = shape(
-    "Readiness.",
-    {
-        "status": _READY,
-        "checks": _CHECKS,
-        "reasons": {
-            "type": "object",
-            "description": "What is wrong with each part that does not work.",
-            "additionalProperties": {"type": "string"},
-        },
-    },
-    optional=["reasons"],
+    "Readiness.", {"status": _STATUS, "checks": _CHECKS, **_TROUBLES}, optional=_TROUBLES
 )
 _SANDBOX = {"type": ["object", "null"], "description": "What it is shut out from."}
 _NUMBERS = {"type": "object", "additionalProperties": {"type": "integer"}}
@@ -141,12 +137,12 @@ HEALTH: dict[str, Operation] = {
         "Every part with its state",
         answers={
             200: answer(
-                "As it stands; where there are API keys, all but the first two members are for"
-                " the scope admin.",
+                "As it stands; where there are API keys, all but what /readyz says is for the scope"
+                " admin.",
                 shape(
                     "Health.",
-                    {"status": _STATUS, "checks": _CHECKS, **_DETAILS},
-                    optional=_DETAILS,
+                    {"status": _STATUS, "checks": _CHECKS, **_TROUBLES, **_DETAILS},
+                    optional=_TROUBLES | _DETAILS,
                 ),
             )
         },
