@@ -9,7 +9,7 @@ PIP_COMPILE := .venv/bin/pip-compile --quiet --no-config --generate-hashes --str
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	--build-deps-for=editable
 
-.PHONY: serve test check docs recipe-pictures screenshots bench fuzz chaos lock binary chromium jq nginx prometheus compiler node clean
+.PHONY: serve test check docs recipe-pictures screenshots bench fuzz chaos lock binary chromium jq nginx prometheus runc compiler node clean
 .DELETE_ON_ERROR:
 
 ## serve: install what the service needs (once) and run it; ARGS="--port 9000" goes to it
@@ -21,7 +21,7 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 
 ## test: every check and every test, files of them side by side; ARGS="-n0 tests/jobs" for some of them;
 ## one or two that failed are run again, alone, and named
-test: .venv/dev.stamp chromium jq nginx prometheus compiler node check
+test: .venv/dev.stamp chromium jq nginx prometheus runc compiler node check
 	@rm -f .pytest_cache/v/cache/lastfailed
 	.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) \
 		|| { [ $$? -eq 1 ] && .venv/bin/python -m tests.again; }
@@ -110,6 +110,14 @@ prometheus:
 		apt-get -qq update && apt-get -qq install --yes --no-install-recommends prometheus >/dev/null \
 		|| echo "Prometheus could not be installed: the tests with it will be skipped."; \
 	else echo "Prometheus is not installed: the tests with it will be skipped."; fi
+
+runc:
+	@if command -v runc >/dev/null && [ -r /usr/share/containers/seccomp.json ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -qq update && apt-get -qq install --yes --no-install-recommends \
+			golang-github-containers-common runc >/dev/null \
+		|| echo "runc could not be installed: the service will not be tried in a container."; \
+	else echo "runc is not installed: the service will not be tried in a container."; fi
 
 node:
 	@if [ tests/js/node_modules/.package-lock.json -nt tests/js/package-lock.json ]; then exit 0; fi; \

@@ -10,12 +10,14 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from tests.deploy.container import owner
 from tests.deploy.deployed import (
     COMPOSE,
     DOCKERFILE,
     KUBERNETES,
     UNIT,
     documents,
+    image_environment,
     objects,
 )
 from tests.server_process import PROJECT
@@ -60,6 +62,31 @@ def test_what_scales_names_deployments() -> None:
     ]
 
     assert sorted(targets) == sorted(there)
+
+
+def test_pods_run_as_the_image_does_and_may_write_where_it_does() -> None:
+    data_dir = image_environment()["SAFELIGHT_SERVER__DATA_DIR"]
+    for deployment in objects("Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        context, volumes = pod["securityContext"], {one["name"] for one in pod["volumes"]}
+        assert (context["runAsUser"], context["runAsGroup"]) == owner()
+        assert context["fsGroup"] == owner()[1] and context["runAsNonRoot"] is True
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert {one["name"] for one in container["volumeMounts"]} == volumes
+        writable = [one["mountPath"] for one in container["volumeMounts"]]
+        assert "/tmp" in writable
+        assert any(Path(data_dir).is_relative_to(path) for path in writable)
+
+
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+def test_containers_of_compose_may_write_where_the_image_does(path: Path) -> None:
+    data_dir = Path(image_environment()["SAFELIGHT_SERVER__DATA_DIR"])
+    for service in documents(path)[0]["services"].values():
+        if service["image"] == "safelight":
+            volumes = [row.split(":")[-1] for row in service["volumes"]]
+            assert service["read_only"] is True and "/tmp" in service["tmpfs"]
+            assert any(data_dir.is_relative_to(volume) for volume in volumes)
 
 
 def test_no_pod_gets_settings_that_it_never_asked_for() -> None:

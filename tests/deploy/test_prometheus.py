@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 from typing import Any
@@ -28,6 +29,7 @@ ROWS = [
     *("Webhooks & fetches", "Live sockets", "AI"),
 ]
 VARIABLES = {"$__rate_interval": "30s", "$job": "safelight", "$node": ".*", "$role": ".*"}
+LABEL = re.compile(r"{{\s*(\w+)\s*}}")
 DAMAGED = jpeg(640, 480)[:4000]
 # What is shown of things that did not happen to the server of these tests.
 SILENT = {
@@ -154,6 +156,33 @@ async def test_every_panel_shows_something(busy: Prometheus) -> None:
         shown[title] = shown.get(title, 0) + len(busy.values(fill(expression)))
 
     assert {title for title, series in shown.items() if not series} <= SILENT
+
+
+async def test_legends_tell_the_series_of_a_panel_apart(busy: Prometheus) -> None:
+    faults = []
+    for panel in dashboard()["panels"]:
+        told: Counter[str] = Counter()
+        for target in panel.get("targets", ()):
+            legend = target.get("legendFormat", "")
+            for one in busy.ask("query", query=fill(target["expr"]))["result"]:
+                if missing := set(LABEL.findall(legend)) - set(one["metric"]):
+                    faults.append((panel["title"], legend, missing))
+                labels = {name: one["metric"].get(name, "") for name in LABEL.findall(legend)}
+                told[LABEL.sub("{\\1}", legend).format(**labels)] += 1
+        faults += [(panel["title"], words, count) for words, count in told.items() if count > 1]
+
+    assert faults == []
+
+
+async def test_variables_offer_what_there_is(busy: Prometheus) -> None:
+    queries = [one for one in dashboard()["templating"]["list"] if one["type"] == "query"]
+    offered = {}
+    for one in queries:
+        [(series, label)] = re.findall(r"^label_values\((.+), (\w+)\)$", one["query"]["query"])
+        offered[one["name"]] = busy.ask(f"label/{label}/values", **{"match[]": fill(series)})
+
+    target = busy.targets["safelight"]
+    assert offered == {"job": ["safelight"], "role": ["all"], "node": [target]}
 
 
 async def test_a_dashboard_shows_what_was_done(busy: Prometheus) -> None:
