@@ -38,7 +38,7 @@ def new(
     """Make a key; it is printed once, with the lines for config.toml."""
     import secrets
 
-    from server.edge.access.gate import key_hash
+    from server.edge.access.keys import key_hash
 
     if _NAME.fullmatch(name) is None:
         sys.exit(f"safelight: NAME: expected small letters, digits, - and _, got '{name}'")
@@ -60,7 +60,7 @@ def check(config: Config = None) -> None:
     from getpass import getpass
 
     from server.cli.settings import settings_or_end
-    from server.edge.access.gate import key_hash
+    from server.edge.access.keys import key_hash
 
     settings = settings_or_end(config)
     key = (getpass("Key: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()

@@ -13,9 +13,10 @@ from server.intake.fetch.guard import Guard
 from server.intake.fetch.session import AddressRefused, guarded_session
 from server.jobs.links import Links
 from server.jobs.outbox import Outbox
+from server.live.webhooks.carrier import Ways, WebhookCarrier
 from server.live.webhooks.post import Poster
 from server.live.webhooks.secrets import Secrets, secrets_file
-from server.live.webhooks.sender import Ways, WebhookSender
+from server.live.webhooks.sender import WebhookSender
 from server.signing import Signer
 from server.wiring.ground import Ground
 
@@ -49,7 +50,7 @@ async def build_webhooks(ground: Ground, signer: Signer) -> Webhooks:
     for one, reach in ((guard, strangers), (Guard(own), own)):
         session = await ground.closing.enter_async_context(guarded_session(one, reach))
         posters.append(Poster(session, timeout_s=settings.timeout_s, refusal=AddressRefused))
-    sender = WebhookSender(
+    carrier = WebhookCarrier(
         outbox,
         Ways(*posters),
         secrets,
@@ -64,6 +65,7 @@ async def build_webhooks(ground: Ground, signer: Signer) -> Webhooks:
         notebook=ground.notebook,
         tracer=ground.tracer,
     )
+    sender = WebhookSender(outbox, carrier, settings)
     return Webhooks(outbox, Callbacks(guard, outbox, settings), secrets, sender)
 
 

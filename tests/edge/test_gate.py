@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
 
-from server.edge.access.gate import NEEDS, OWNED
+from server.edge.access.needs import NEEDS, OWNED
 from server.refusals import Refusal
 from tests.conftest import StartServer
 from tests.edge.forms import form

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from server.cli import cli
 from server.config import SettingsError, load
-from server.edge.access.gate import key_hash
+from server.edge.access.keys import key_hash
 from tests.edge.gated import KEYS, key_of, settings
 from tests.server_process import PROJECT
 

@@ -23,10 +23,11 @@ from server.jobs.job import new_job_id
 from server.jobs.links import PUBLIC
 from server.jobs.outbox import Outbox, OutboxRules
 from server.jobs.queue import JobQueue
+from server.live.webhooks.carrier import Ways, WebhookCarrier
 from server.live.webhooks.post import Poster
 from server.live.webhooks.schedule import Schedule
 from server.live.webhooks.secrets import Secrets
-from server.live.webhooks.sender import Ways, WebhookSender
+from server.live.webhooks.sender import WebhookSender
 from server.wiring.webhooks import reach_of_endpoints
 from tests.edge.traces import eventually
 from tests.webhooks.conftest import CRM_SECRET
@@ -50,7 +51,7 @@ class Site:
         )
         self.clock = clock
         self.outbox = Outbox(redis, self.queue.scripts, clock=clock)
-        self.sender = WebhookSender(
+        carrier = WebhookCarrier(
             self.outbox,
             Ways(poster, poster),
             Secrets(settings, file=Path("unused"), has_api_keys=False),
@@ -58,6 +59,7 @@ class Site:
             links_at=lambda _: PUBLIC,
             clock=lambda: clock() / 1000,
         )
+        self.sender = WebhookSender(self.outbox, carrier, settings)
 
     async def bear(self, url: str) -> None:
         """A webhook that is due now."""

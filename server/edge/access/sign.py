@@ -21,7 +21,7 @@ from server.edge.whole import WholeNumber
 from server.jobs.job import Job, iso
 from server.jobs.links import image_path, signed_url
 from server.jobs.queue import JobQueue
-from server.refusals import BadRequest, NotFound, PresetsOnly, ScopeMissing
+from server.refusals import BadOptions, BadRequest, NotFound, PresetsOnly, ScopeMissing
 from server.signing import Signer
 
 _MAX_BODY_BYTES = 4096
@@ -150,7 +150,10 @@ def signable(
 
 def _as_text(name: str, value: Any) -> str:
     if name == "options" and not isinstance(value, str):
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        try:
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        except orjson.JSONEncodeError as error:  # a number of more than 64 bits
+            raise BadOptions(f"options: expected a recipe; {error}.") from error
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
