@@ -1,4 +1,7 @@
-"""Answers that say no: every refusal and every unexpected error becomes problem+json (RFC 9457)."""
+"""Answers that say no: every refusal and every unexpected error becomes problem+json (RFC 9457).
+
+Who opens an address in a browser is shown a page that says the same.
+"""
 
 import errno
 import random
@@ -13,6 +16,8 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 from server.edge.metrics.requests import BEGAN, IN_FLIGHT, InFlight
 from server.edge.observed import REFUSED, watched
+from server.edge.problem_page import HEADERS as PAGE_HEADERS
+from server.edge.problem_page import problem_page, wants_page
 from server.edge.reply import json_body
 from server.jobs.counts.tally import Tally
 from server.refusals import (
@@ -91,7 +96,11 @@ def problem_response(request: web.Request, refusal: Refusal, **more: Any) -> web
     headers |= refusal.headers
     if refusal.retry_after_s is not None:
         headers["Retry-After"] = str(refusal.retry_after_s)
-    body = json_body({key: value for key, value in problem.items() if value is not None})
+    if wants_page(request):
+        headers |= PAGE_HEADERS
+        body = problem_page(problem).encode()
+    else:
+        body = json_body({key: value for key, value in problem.items() if value is not None})
     response = web.Response(body=body, status=refusal.status, headers=headers)
     _count(request, refusal)
     if request.can_read_body and not request.content.is_eof():

@@ -20,6 +20,7 @@ ERRORS: dict[str, tuple[Exception, int, str]] = {
     "defect": (RuntimeError("secret at /srv/safelight/app.py"), 500, "internal_error"),
     "os": (OSError(errno.EIO, "i/o", "/var/data/x"), 500, "internal_error"),
     "surrogate": (BadRequest("got '\udcff'"), 400, "bad_request"),
+    "markup": (BadRequest("got '<script>'"), 400, "bad_request"),
     "http": (web.HTTPBadRequest(reason="Bad Request"), 400, "bad_request"),
     "large": (web.HTTPRequestEntityTooLarge(max_size=1), 413, "too_large"),
 }
@@ -64,3 +65,23 @@ async def test_an_error_after_the_head_breaks_the_response_off(client: ClientSes
 
     async with client.get("/http") as response:
         assert response.status == 400
+
+
+async def test_a_browser_that_opens_the_address_is_shown_a_page(client: ClientSession) -> None:
+    browsers = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "X-Request-Id": "me"}
+    async with client.get("/markup", headers=browsers) as response:
+        page = await response.text()
+
+    assert (response.status, response.content_type) == (400, "text/html")
+    assert "The request cannot be understood" in page and "request me" in page
+    assert "&lt;script&gt;" in page and "<script" not in page and "$" not in page
+    assert "script-src" not in response.headers["Content-Security-Policy"]
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("accept", ["*/*", "image/avif,image/*", "application/json, text/html"])
+async def test_programs_and_pictures_get_the_problem_itself(
+    client: ClientSession, accept: str
+) -> None:
+    async with client.get("/http", headers={"Accept": accept}) as response:
+        assert (await problem(response))["code"] == "bad_request"

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from server.config import Settings
-from server.edge.access.gate import NEEDS, OWNED
+from server.edge.access.needs import NEEDS, OWNED
 from server.edge.openapi import (
     direct,
     files,
@@ -51,7 +51,7 @@ _READS = ("GET", "OPTIONS")
 
 
 def _at_the_gate(route: str) -> list[str]:
-    """Codes that a request may meet before its handler, by what server/edge/access/gate.py asks."""
+    """Codes that a request may meet before its handler: what server/edge/access/needs.py asks."""
     needed = NEEDS.get(route, "admin")
     codes = ["bad_request", "method_not_allowed"]
     if needed in (*_SCOPES, _LOOK, ""):
