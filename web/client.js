@@ -41,6 +41,7 @@ export { Problem };
  * @property {string} [url]
  * @property {string} [html] a `<picture>` for a page of one's own, where several files were made
  * @property {Variant[]} [variants]
+ * @property {boolean} [cached] another job had made its result before
  * @property {Record<string, "ai" | "classic">} [engines]
  * @property {{code: string, title: string, detail: string} | null} [error]
  *

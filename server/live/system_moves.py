@@ -27,7 +27,7 @@ class Moves:
         return bool(self._kept or self._dropped)
 
     def add(self, line: str) -> None:
-        """One move as shared.lua tells it: id, from, to, class, node, error code; - for none."""
+        """One move as shared.lua tells it: id, from, to, class, node, why; - for none."""
         words = line.split(" ")
         if len(words) != _WORDS:
             return  # of another version of the service
@@ -51,7 +51,7 @@ class Moves:
         return taken
 
     def _encoded(self, words: list[str], moment: str) -> bytes:
-        job_id, before, after, queue_class, node, code = (None if w == "-" else w for w in words)
+        job_id, before, after, queue_class, node, why = (None if w == "-" else w for w in words)
         return orjson.dumps(
             {
                 "jobId": job_id,
@@ -60,7 +60,8 @@ class Moves:
                 "queue": public_class(queue_class or ""),
                 "node": short(node) if node else None,
                 "lane": self._lane_of(job_id or "") if node else None,
-                "errorCode": code,
+                "errorCode": why if after == "failed" else None,
+                "blame": why if after == "queued" else None,
                 "at": moment,
             }
         )

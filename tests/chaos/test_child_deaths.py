@@ -158,9 +158,12 @@ async def test_worker_that_died_before_it_began_blames_nobody(start_server: Star
 
         completed = await end_of(client, job_id)
         details = await details_of(client, job_id)
+        async with client.get(f"/job/{job_id}/trace") as response:
+            hops = [one["name"] for one in (await response.json())["hops"]]
 
     assert (completed["status"], completed["attempts"]) == ("completed", 1)
     assert details["attemptHistory"] == ["its lane was replaced"]
+    assert "given back" in hops and "died" not in hops
 
 
 async def test_worker_that_hangs_before_it_begins_is_replaced(start_server: StartServer) -> None:

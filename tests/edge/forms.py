@@ -44,6 +44,13 @@ async def status_of(client: ClientSession, job_id: str, *, wait_s: float = 0) ->
     return status
 
 
+async def until_worked_on(client: ClientSession, job_id: str) -> None:
+    """Its worker has begun: one that is killed before that is not to blame."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await status_of(client, job_id))["progress"]:  # noqa: ASYNC110 (told nowhere)
+            await asyncio.sleep(0.02)
+
+
 async def end_of(client: ClientSession, watched_id: str) -> dict[str, Any]:
     """How a job or batch stands when it has ended, whatever came of it."""
     async with asyncio.timeout(3 * PATIENCE_S):

@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from tests.chaos.parts import lane_pids
 from tests.conftest import StartServer
 from tests.edge import gated
-from tests.edge.forms import end_of, form, status_of, upload
+from tests.edge.forms import end_of, form, until_worked_on, upload
 from tests.edge.pictures import jpeg
 from tests.edge.problem import problem
 from tests.edge.traces import redis_of
@@ -48,13 +48,6 @@ async def recorded(client: ClientSession, job_id: str) -> dict[str, Any]:
             trace = await trace_of(client, job_id)
             if any(hop["name"] == "record" for hop in trace["hops"]):
                 return trace
-
-
-async def until_worked_on(client: ClientSession, job_id: str) -> None:
-    """Its worker has begun: one that is killed before that is not to blame."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not (await status_of(client, job_id))["progress"]:  # noqa: ASYNC110 (told nowhere)
-            await asyncio.sleep(0.02)
 
 
 def hop(trace: dict[str, Any], name: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The topic `system`: how the whole service stands, told by real servers over one Redis."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +11,7 @@ import pytest_asyncio
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 from server.jobs import names
+from tests.chaos.parts import lane_pids
 from tests.conftest import StartServer
 from tests.edge import gated
 from tests.edge.busy import busy_lane
@@ -51,10 +54,17 @@ class Watch:
                 pass
         return message
 
-    async def moves_of(self, job_id: str, to: str) -> list[dict[str, Any]]:
-        """Every move of a job up to the one to this state."""
+    async def moves_of(
+        self, job_id: str, to: str, *, before: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Every move of a job up to the one to this state, from any or from the one named."""
+
+        def is_last(one: dict[str, Any]) -> bool:
+            is_from = before is None or one["from"] == before
+            return bool(one["jobId"] == job_id and one["to"] == to and is_from)
+
         async with asyncio.timeout(PATIENCE_S):
-            while not any(one["jobId"] == job_id and one["to"] == to for one in self.moves):
+            while not any(is_last(one) for one in self.moves):
                 await self.next()
         return [one for one in self.moves if one["jobId"] == job_id]
 
@@ -84,6 +94,19 @@ async def test_every_move_of_a_job_is_told_with_its_node_and_lane(
     assert [one["node"] for one in moves] == [None, node["node"], node["node"]]
     assert [one["lane"] for one in moves] == [None, *[node["lanes"][0]["name"]] * 2]
     assert {(one["queue"], one["errorCode"]) for one in moves} == {("interactive", None)}
+
+
+async def test_a_job_that_is_given_back_says_who_is_to_blame(
+    lane_server: ServerProcess, lane: ClientSession, watch: Watch
+) -> None:
+    async with busy_lane(lane, lane_server) as busy_id:
+        await watch.state_where(lambda one: one["nodes"][0]["lanes"][0]["stage"])  # it has begun
+        [pid] = await lane_pids(lane)
+        os.kill(pid, signal.SIGKILL)
+        moves = await watch.moves_of(busy_id, "queued", before="processing")
+
+    blames = [(one["to"], one["blame"], one["errorCode"]) for one in moves if one["blame"]]
+    assert blames[0] == ("queued", "attempt", None)
 
 
 async def test_a_waiting_and_a_working_job_are_seen_in_the_state(

@@ -18,7 +18,7 @@ OpenPipeline = Callable[..., Awaitable[Page]]
 
 WAY = [
     *("You ask for a picture", "The request arrives", "The bytes come in"),
-    *("Hashed and synced to disk", "A worker reads the header", "Recipe and quota are checked"),
+    *("Hashed in passing", "A worker reads the header", "Recipe and quota are checked"),
     *("The original is kept", "Let in by one script", "202: your job is safe"),
     *("It waits its turn", "A lane takes it", "Handed to a worker process", "Opened and decoded"),
     *("The recipe is followed", "Each file is written", "The worker answers"),
@@ -133,20 +133,31 @@ class ScriptedSystem:
     async def replace_socket(self, page: Page) -> None:
         await page.route_web_socket("**/ws", self._open)
 
-    def stands(self, *lanes: str, state: str = "idle", completed_per_s: float = 0.0) -> None:
+    def stands(
+        self, *lanes: str, state: str = "idle", completed_per_s: float = 0.0, waiting: int = 0
+    ) -> None:
         shown = [{"name": lane, "state": state, "jobId": None} for lane in lanes]
         system = {
             "type": "system",
+            "queue": {"interactive": waiting, "bulk": 0, "ai": 0, "maxDepth": 1000},
             "throughput": {"completedPerS": completed_per_s},
+            "records": {"waiting": 0, "isWritten": True, "limit": 50000},
+            "sockets": 3,
             "nodes": [{"node": "n1", "lanes": shown}],
         }
         self._send(system)
 
-    def move(self, *moves: tuple[str, str | None, str, str | None], dropped: int = 0) -> None:
+    def move(
+        self,
+        *moves: tuple[str, str | None, str, str | None],
+        dropped: int = 0,
+        blame: str | None = None,
+        node: str | None = "n1",
+    ) -> None:
         """(job, from, to, lane) each."""
         told = [
-            {"jobId": job, "from": before, "to": after, "queue": "interactive", "node": "n1",
-             "lane": lane, "errorCode": None}
+            {"jobId": job, "from": before, "to": after, "queue": "interactive", "node": node,
+             "lane": lane, "errorCode": None, "blame": blame}
             for job, before, after, lane in moves
         ]  # fmt: skip
         self._send({"type": "moves", "moves": told, "dropped": dropped})

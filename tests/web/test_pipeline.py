@@ -23,7 +23,7 @@ from tests.web.pipeline import (
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 # Work that cannot take less than a tenth of a millisecond.
-MEASURABLE = {"Hashed and synced to disk", "Opened and decoded", "Each file is written"}
+MEASURABLE = {"Opened and decoded", "Each file is written"}
 
 
 async def test_an_upload_travels_every_step_with_real_times_and_messages(
@@ -168,6 +168,35 @@ async def test_a_picture_that_cannot_be_made_shows_where_it_ended(
     ]
     fault = steps[titles.index("It cannot be done")].messages["fault"]
     assert fault["code"] and fault["detail"]
+
+
+async def test_a_torn_picture_shows_what_a_failure_is(open_pipeline: OpenPipeline) -> None:
+    page = await open_pipeline(**DESKTOP)
+    await send_sample(page, "torn")
+
+    steps = await steps_shown(page)
+    [fault] = [one for one in steps if one.title == "It cannot be done"]
+    assert fault.messages["fault"]["code"] == "corrupt_image"
+    assert "You see it" not in [one.title for one in steps]
+
+
+async def test_an_attempt_that_was_given_back_is_no_death(open_pipeline: OpenPipeline) -> None:
+    page = await open_pipeline(**DESKTOP)
+    steps = await page.evaluate(
+        """async () => {
+          const { stepsOf } = await import("/web/pipeline/steps.js");
+          const hop = (name, attempt) => ({ name, attempt, startMs: 0, durationMs: 1 });
+          const hops = [hop("wait", 1), hop("given back", 1), hop("wait", 2), hop("died", 2)];
+          return stepsOf(hops).map(({ name, part, attempt }) => [name, part, attempt]);
+        }"""
+    )
+
+    assert steps == [
+        ["wait", "queue", 1],
+        ["back", "workers", 1],
+        ["wait", "queue", 2],
+        ["died", "workers", 2],
+    ]
 
 
 async def test_nothing_arrives_before_it_left_whatever_the_clocks_say(

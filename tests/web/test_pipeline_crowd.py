@@ -12,10 +12,12 @@ from aiohttp import ClientSession
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests import server_process
-from tests.chaos.parts import lane_pids
+from tests.chaos.parts import SLOW, lane_pids
+from tests.edge.forms import end_of, until_worked_on, upload
+from tests.edge.pictures import jpeg
 from tests.server_process import ServerProcess
 from tests.web.darkroom import DESKTOP, PATIENCE_MS, PHONE, screenshot_folder, screenshots
-from tests.web.pipeline import ScriptedSystem, count_of, watch_many
+from tests.web.pipeline import ScriptedSystem, any_of, count_of, watch_many
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -48,16 +50,22 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     await context.close()
 
 
+async def watched_system(page: Page, url: str) -> ScriptedSystem:
+    """The page watches many, and hears what a test tells."""
+    system = ScriptedSystem()
+    await system.replace_socket(page)
+    await page.goto(f"{url}/pipeline")
+    await watch_many(page)
+    await expect(page.locator("connection-light")).to_have_attribute("data-state", "open")
+    return system
+
+
 async def dots(page: Page) -> int:
     return int(await page.evaluate("() => document.querySelector('crowd-canvas').size"))
 
 
 async def test_dots_and_numbers_are_the_moves_that_were_told(page: Page, live_server: str) -> None:
-    system = ScriptedSystem()
-    await system.replace_socket(page)
-    await page.goto(f"{live_server}/pipeline")
-    await watch_many(page)
-    await expect(page.locator("connection-light")).to_have_attribute("data-state", "open")
+    system = await watched_system(page, live_server)
     system.stands("lane-0")
     await expect(page.locator(".map-lane")).to_have_text(["lane-0"])
 
@@ -65,7 +73,7 @@ async def test_dots_and_numbers_are_the_moves_that_were_told(page: Page, live_se
     await expect_dots(page, 5)
     system.move(("job-0", "queued", "processing", "lane-0"))
     await expect(page.locator(".map-lane")).to_have_attribute("data-state", "working")
-    system.move(("job-0", "processing", "queued", None))
+    system.move(("job-0", "processing", "queued", None), blame="attempt")
     await expect(page.locator(".crowd-log li")).to_contain_text(["A worker died"])
     system.stands("lane-0", "lane-1", state="working")
     await expect(page.locator(".map-lane")).to_have_text(["lane-0", "lane-1"])
@@ -84,12 +92,64 @@ async def test_dots_and_numbers_are_the_moves_that_were_told(page: Page, live_se
     await expect(page.locator(".crowd-closed")).to_be_visible()
 
 
-async def test_thousands_of_moves_stay_bounded(page: Page, live_server: str) -> None:
-    system = ScriptedSystem()
-    await system.replace_socket(page)
+@pytest.mark.parametrize(
+    ("blame", "told"),
+    [
+        ("attempt", "A worker died on a picture in lane-0."),
+        ("loss", "its server or the storage was lost"),
+        ("none", "Nobody is to blame."),
+        (None, "Nothing out of the ordinary."),  # it was fetched, and waits for a lane now
+    ],
+)
+async def test_only_a_worker_that_died_is_told_as_dead(
+    page: Page, live_server: str, blame: str | None, told: str
+) -> None:
+    system = await watched_system(page, live_server)
+    await expect(page.locator(".crowd-log")).to_have_text("Nothing out of the ordinary.")
+    system.move(("job-0", None, "queued", None), ("job-0", "queued", "processing", "lane-0"))
+    system.move(("job-0", "processing", "queued", "lane-0"), blame=blame)
+
+    await expect(page.locator(".crowd-log li")).to_have_count(1)
+    await expect(page.locator(".crowd-log li")).to_contain_text(told)
+    assert await page.locator(".crowd-log [data-kind=died]").count() == (blame == "attempt")
+
+
+async def test_the_map_says_how_full_the_queue_is_and_who_listens(
+    page: Page, live_server: str
+) -> None:
+    system = await watched_system(page, live_server)
+    system.stands("lane-0", waiting=12)
+
+    notes = page.locator(".map-part-note")
+    await expect(notes.filter(has_text="12 of 1,000 places")).to_be_visible()
+    await expect(notes.filter(has_text="3 browsers listen")).to_be_visible()
+    await expect(notes.filter(has_text="all written")).to_be_visible()
+
+
+async def test_one_picture_sent_twenty_times_is_made_once(page: Page, live_server: str) -> None:
     await page.goto(f"{live_server}/pipeline")
     await watch_many(page)
-    await expect(page.locator("connection-light")).to_have_attribute("data-state", "open")
+    await expect(page.locator(".map-lane").first).to_be_visible()
+    await page.get_by_label("Same picture each time").check()
+    await page.get_by_role("button", name="Send 20").click()
+
+    await expect(number(page, "done")).to_have_text("20", timeout=MANY_MS)
+    assert await count_of(page, "shared") == 19
+
+
+async def test_who_wants_to_kill_a_worker_is_told_which(
+    page: Page, narrow_server: ServerProcess
+) -> None:
+    await page.goto(f"{narrow_server.url}/pipeline")
+    await watch_many(page)
+    await page.get_by_text("Make it go wrong").click()
+
+    killing = [f"kill -9 {pid}" for pid in await lanes_of(narrow_server)]
+    await expect(page.locator(".crowd-victim code")).to_have_text(any_of(killing))
+
+
+async def test_thousands_of_moves_stay_bounded(page: Page, live_server: str) -> None:
+    system = await watched_system(page, live_server)
 
     for start in range(0, 3000, 500):
         system.move(*((f"job-{n}", None, "queued", None) for n in range(start, start + 500)))
@@ -99,6 +159,10 @@ async def test_thousands_of_moves_stay_bounded(page: Page, live_server: str) -> 
         ends = ((f"job-{n}", "queued", "completed", None) for n in range(start, start + 500))
         system.move(*ends)
     await expect_dots(page, 0)
+    # What ended long ago takes no place when it goes.
+    system.move(*((f"old-{n}", "completed", "expired", None) for n in range(400)))
+    system.move(("new", None, "queued", None))
+    await expect_dots(page, 1)
 
 
 async def test_many_pictures_are_sent_queue_and_end(page: Page, live_server: str) -> None:
@@ -145,20 +209,26 @@ async def test_a_killed_worker_is_seen_and_costs_no_picture(
     await watch_many(page)
     await expect(page.locator(".map-lane")).to_have_count(2)
     died = page.locator(".crowd-log [data-kind=died]")
-    for _ in range(5):  # a picture is shown as in work a moment before a worker has it
-        await kill_at_work(page, narrow_server)
-        await expect(number(page, "done")).to_have_text("20", timeout=MANY_MS)
-        if await died.count():
-            break
-    await expect(died.first).to_be_visible()
+    async with ClientSession(narrow_server.url) as client:
+        slow = (await upload(client, jpeg(640, 480), options=SLOW, at_once=True))["jobId"]
+        await until_worked_on(client, slow)
+        for pid in await lane_pids(client):
+            os.kill(pid, signal.SIGKILL)
+        await expect(died).to_have_count(1)
+        assert (await end_of(client, slow))["status"] == "completed"
+
+    await expect(page.locator(".map-lane[data-state=idle]")).to_have_count(2)
+    await kill_before_they_begin(page, narrow_server)
+    await expect(number(page, "done")).to_have_text("20", timeout=MANY_MS)
     assert await count_of(page, "retried") > 0
+    assert await count_of(page, "failed") == await died.count() == 0
 
 
-async def kill_at_work(page: Page, server: ServerProcess) -> None:
-    """Send twenty pictures, and kill every worker once the page says that they are worked on."""
+async def kill_before_they_begin(page: Page, server: ServerProcess) -> None:
+    """Send twenty pictures, and kill every worker while it has some in hand and works on none."""
     pids = await lanes_of(server)
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)  # so that pictures are in their hands when they die
+        os.kill(pid, signal.SIGSTOP)
     await page.get_by_role("button", name="Send 20").click()
     await expect(number(page, "working")).not_to_have_text("0")
     for pid in pids:
@@ -195,8 +265,8 @@ async def busy_moment(page: Page, live_server: str) -> None:
     await expect(number(page, "waiting")).to_have_text("100", timeout=MANY_MS)
     started = [f"job-{n}" for n in range(26)]
     system.move(*((job, "queued", "processing", "lane-0") for job in started))
-    system.stands("lane-0", "lane-1", "lane-2", state="working", completed_per_s=41.5)
-    system.move(("job-25", "processing", "queued", "lane-0"))
+    system.stands("lane-0", "lane-1", "lane-2", state="working", completed_per_s=41.5, waiting=75)
+    system.move(("job-25", "processing", "queued", "lane-0"), blame="attempt")
     system.move(*((job, "processing", "completed", None) for job in started[:20]))
     for n, job in enumerate(started[20:25]):
         system.move((job, "processing", "processing", f"lane-{n % 3}"))

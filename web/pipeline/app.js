@@ -84,7 +84,8 @@ document.addEventListener("hop-chosen", (event) => {
   playback.pause();
   playback.go(detailOf(event).step);
 });
-document.addEventListener("crowd-wanted", (event) => release(detailOf(event).count));
+document.addEventListener("crowd-wanted", (event) => release(detailOf(event)));
+document.addEventListener("trials-opened", showVictim);
 document.addEventListener("crowd-stopped", () => sending?.abort());
 document.addEventListener("text-copied", (event) => {
   one("#announcer").textContent = text(detailOf(event).copied ? "copy.announced" : "copy.failed");
@@ -182,22 +183,29 @@ function watchSystem() {
   });
 }
 
-/** @param {number} count */
-async function release(count) {
+/** @param {{count: number, isOnePicture: boolean}} wish */
+async function release(wish) {
   sending = new AbortController();
   crowdPanel.isSending = true;
   crowd.begin();
-  await sendMany(client, crowd, { count, signal: sending.signal, onJob: isClosed ? watchAlone : undefined });
+  await sendMany(client, crowd, { ...wish, signal: sending.signal, onJob: isClosed ? watchAlone : undefined });
   crowdPanel.isSending = false;
+}
+
+/** The worker that a visitor at the machine of the service may kill: one that is there now. */
+async function showVictim() {
+  const { lanes = [] } = await client.getJson("/health").catch(() => ({})); // without it the trial is not shown
+  crowdPanel.victim = lanes.find((/** @type {{alive: boolean}} */ { alive }) => alive)?.pid ?? null;
 }
 
 /** Without the whole service's moves: those of one job of ours. @param {string} jobId */
 function watchAlone(jobId) {
   /** @type {string | null} */
   let from = null;
-  const stop = client.watch(jobId, ({ status, error }) => {
+  const stop = client.watch(jobId, ({ status, error, cached }) => {
     if (status === from) return;
-    const move = { jobId, from, to: status, node: null, lane: null, errorCode: error?.code ?? null };
+    const before = cached ? null : (from ?? "queued");
+    const move = { jobId, from: before, to: status, node: "unknown", lane: null, errorCode: error?.code ?? null };
     from = status;
     crowd.hearMoves({ moves: [move], dropped: 0 });
     if (status !== "queued" && status !== "processing") queueMicrotask(() => stop());
@@ -217,13 +225,25 @@ function showCrowdSoon() {
 function showCrowd() {
   crowdPanel.show(crowd);
   const busy = new Set([...crowd.dots.values()].map((dot) => dot.lane));
-  if (showLanes(map.lanes, [...crowd.lanes.values()], busy)) dots.rearrange();
+  const { lanes, rate, waiting, maxDepth, sockets, toRecord } = crowd.service;
+  if (showLanes(map.lanes, [...lanes.values()], busy)) dots.rearrange();
   map.showCounts({ browser: crowd.counts.done, queue: crowd.counts.waiting, workers: crowd.counts.working });
+  if (waiting === null) return;
+  map.showNotes({
+    queue: text("note.queue", { waiting, limit: maxDepth.toLocaleString("en") }),
+    workers: text("note.workers", { rate: rate.toFixed(1) }),
+    notification: text("note.notification", { count: sockets }),
+    database: toRecord ? text("note.database", { count: toRecord }) : text("note.databaseDone"),
+  });
 }
 
+/** Something that travels, where there is nothing to see. */
 function drawnNothing() {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 1;
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  pen.fillStyle = "#8a8580";
+  pen.fillRect(0, 0, 1, 1);
   return canvas;
 }
 

@@ -1,6 +1,8 @@
 // @ts-check
 // Many jobs at once as a model without DOM: where each is, told by the moves of the service.
 
+import { Service } from "./service.js";
+
 const MOST_JOBS = 400; // that are shown; others are only counted
 const MOST_LINES = 6;
 
@@ -12,37 +14,29 @@ const MOST_LINES = 6;
  * @property {Place} place
  * @property {string | null} lane its key, while it is there
  * @property {boolean} isOurs
+ * @property {boolean} isShared another job does its work, or has done it
  * @property {number} retries
  *
- * @typedef {object} LaneShown
- * @property {string} key
- * @property {string} name
- * @property {"idle" | "working" | "starting" | "gone"} state
- *
- * @typedef {{sent: number, waiting: number, working: number, done: number, failed: number, refused: number, retried: number}} Counts
- * @typedef {{jobId: string, from: string | null, to: string, node: string | null, lane: string | null, errorCode: string | null}} Move
- * @typedef {{kind: "died" | "lane" | "laneGone" | "refused" | "failed", values: Record<string, string | number>}} Line
+ * @typedef {{sent: number, waiting: number, working: number, done: number, shared: number, failed: number, refused: number, retried: number}} Counts
+ * @typedef {{jobId: string, from: string | null, to: string, queue?: string, node: string | null, lane: string | null, errorCode: string | null, blame?: string | null}} Move
+ * @typedef {{kind: "died" | "lost" | "refetched" | "givenBack" | "lane" | "laneGone" | "refused" | "failed", values: Record<string, string | number>}} Line
  */
 
 /** Dispatches `dot-moved` with a dot, `dot-gone` with one, `changed`, and `happened` with a line. */
 export class Crowd extends EventTarget {
   /** @type {Map<string, Dot>} */
   dots = new Map();
-  /** @type {Map<string, LaneShown>} */
-  lanes = new Map();
+  service = new Service();
   /** @type {Counts} */
   counts = nothing();
   /** Moves that were not told one by one. */
   unseen = 0;
-  /** Pictures a second that the service completes. */
-  rate = 0;
   /** @type {Line[]} newest first */
   lines = [];
   /** Jobs of ours that have ended. @type {Set<string>} */
   #ended = new Set();
-  /** Jobs that ended before we heard that they are ours, and how. @type {Map<string, {place: Place, retries: number}>} */
+  /** Jobs that ended before we heard that they are ours. @type {Map<string, Dot>} */
   #strangers = new Map();
-  #hasLanes = false;
 
   /** Begin to count anew; what is under way stays. */
   begin() {
@@ -56,7 +50,7 @@ export class Crowd extends EventTarget {
   /** @param {string} id of the request */
   sending(id) {
     this.counts.sent += 1;
-    this.#put({ id, place: "sending", lane: null, isOurs: true, retries: 0 });
+    this.#put(ours(id, "sending"));
   }
 
   /** @param {string} id of the request @param {string} jobId that it became */
@@ -70,9 +64,11 @@ export class Crowd extends EventTarget {
       this.counts.retried += known.retries;
     } else if (past) {
       this.#strangers.delete(jobId);
-      this.#end(jobId, past.place, past.retries);
+      this.counts.retried += past.retries;
+      this.#ended.add(jobId);
+      this.#countEnd(past);
     } else if (!this.#ended.has(jobId)) {
-      this.#put({ id: jobId, place: "queue", lane: null, isOurs: true, retries: 0 });
+      this.#put(ours(jobId, "queue"));
       this.#count("queue", 1);
     }
     this.#changed();
@@ -90,7 +86,7 @@ export class Crowd extends EventTarget {
 
   /** After its wait. @param {string} id */
   sendingAgain(id) {
-    this.#put({ id, place: "sending", lane: null, isOurs: true, retries: 0 });
+    this.#put(ours(id, "sending"));
   }
 
   /** It will not be sent any more. @param {string} id @param {string} code why not */
@@ -112,44 +108,33 @@ export class Crowd extends EventTarget {
 
   /** @param {any} system */
   hearSystem(system) {
-    this.rate = system.throughput?.completedPerS ?? 0;
-    const seen = new Set();
-    for (const node of system.nodes ?? []) {
-      for (const lane of node.lanes) {
-        const key = laneKey(node.node, lane.name);
-        seen.add(key);
-        if (!this.lanes.has(key) && this.#hasLanes) this.#happened("lane", { lane: lane.name });
-        this.lanes.set(key, { key, name: lane.name, state: lane.state });
-      }
-    }
-    for (const [key, lane] of this.lanes) {
-      if (seen.has(key)) continue;
-      this.lanes.delete(key);
-      this.#happened("laneGone", { lane: lane.name });
-    }
-    this.#hasLanes = true;
+    for (const { kind, values } of this.service.hear(system)) this.#happened(kind, values);
     this.#changed();
   }
 
   /** @param {Move} move */
   #hearMove(move) {
-    const lane = move.lane && move.node ? laneKey(move.node, move.lane) : null;
-    if (lane && move.lane && !this.lanes.has(lane)) this.lanes.set(lane, { key: lane, name: move.lane, state: "working" });
+    if (move.to === "expired") return; // it had ended long before
+    const lane = this.service.lane(move.node, move.lane);
     const dot = this.dots.get(move.jobId) ?? this.#newcomer(move.jobId);
-    if (move.to === "processing") return dot && this.#shift(dot, "lane", lane);
-    if (move.to === "queued") return dot && this.#back(dot, move);
-    if (move.to === "expired" || !dot) return;
+    if (!dot) return;
+    if (move.to === "queued") return this.#back(dot, move);
+    if (move.to === "processing") {
+      dot.isShared = move.node === null;
+      return dot.isShared ? undefined : this.#shift(dot, "lane", lane); // it waits for the one that does the work
+    }
+    dot.isShared ||= move.from !== "processing" && move.to === "completed";
     const place = move.to === "completed" ? "done" : "failed";
     if (place === "failed" && dot.isOurs) this.#happened("failed", { code: move.errorCode ?? move.to });
-    this.#end(dot.id, place, 0, dot);
+    this.#end(dot, place);
   }
 
-  /** In the line for the first time, or again because its worker died. @param {Dot} dot @param {Move} move */
+  /** In the line for the first time, after it was fetched, or again: then somebody is told to blame. @param {Dot} dot @param {Move} move */
   #back(dot, move) {
-    if (move.from === "processing") {
+    if (move.blame && !dot.isShared) {
       dot.retries += 1;
       if (dot.isOurs) this.counts.retried += 1;
-      this.#happened("died", { lane: move.lane ?? this.lanes.get(dot.lane ?? "")?.name ?? "–" });
+      this.#happened(whyBack(move), { lane: move.lane ?? this.service.lanes.get(dot.lane ?? "")?.name ?? "–" });
     }
     this.#shift(dot, "queue", null);
   }
@@ -162,7 +147,7 @@ export class Crowd extends EventTarget {
       return null;
     }
     /** @type {Dot} */
-    const dot = { id: jobId, place: "sending", lane: null, isOurs: false, retries: 0 };
+    const dot = { ...ours(jobId, "sending"), isOurs: false };
     this.dots.set(jobId, dot);
     return dot;
   }
@@ -176,21 +161,24 @@ export class Crowd extends EventTarget {
     this.#move(dot, place, lane);
   }
 
-  /** @param {string} jobId @param {Place} place @param {number} retries not counted yet @param {Dot} [dot] */
-  #end(jobId, place, retries, dot) {
-    if (dot) {
-      if (dot.isOurs) this.#count(dot.place, -1);
-      this.#move(dot, place, null);
-      this.dots.delete(jobId);
-    }
-    if (dot && !dot.isOurs) {
-      this.#strangers.set(jobId, { place, retries: dot.retries });
+  /** @param {Dot} dot @param {Place} place */
+  #end(dot, place) {
+    if (dot.isOurs) this.#count(dot.place, -1);
+    this.#move(dot, place, null);
+    this.dots.delete(dot.id);
+    if (!dot.isOurs) {
+      this.#strangers.set(dot.id, dot);
       if (this.#strangers.size > MOST_JOBS) this.#strangers.delete(this.#strangers.keys().next().value ?? "");
       return;
     }
-    this.#ended.add(jobId);
-    this.counts.retried += retries;
+    this.#ended.add(dot.id);
+    this.#countEnd(dot);
+  }
+
+  /** @param {Dot} dot of ours */
+  #countEnd({ place, isShared }) {
     this.#count(place, 1);
+    if (isShared && place === "done") this.counts.shared += 1;
   }
 
   /** @param {Place} place @param {number} by */
@@ -233,12 +221,19 @@ export class Crowd extends EventTarget {
   }
 }
 
-/** @param {string} node @param {string} lane */
-function laneKey(node, lane) {
-  return `${node} ${lane}`;
+/** @param {string} id @param {Place} place @returns {Dot} */
+function ours(id, place) {
+  return { id, place, lane: null, isOurs: true, isShared: false, retries: 0 };
+}
+
+/** Only a worker that had begun has died on a picture. @param {Move} move @returns {Line["kind"]} */
+function whyBack({ blame, queue }) {
+  if (blame === "loss") return "lost";
+  if (blame === "none") return "givenBack";
+  return queue?.startsWith("fetch") ? "refetched" : "died";
 }
 
 /** @returns {Counts} */
 function nothing() {
-  return { sent: 0, waiting: 0, working: 0, done: 0, failed: 0, refused: 0, retried: 0 };
+  return { sent: 0, waiting: 0, working: 0, done: 0, shared: 0, failed: 0, refused: 0, retried: 0 };
 }

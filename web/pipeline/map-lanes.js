@@ -6,7 +6,7 @@ const MOST_LANES = 16;
 /**
  * Says whether there are other lanes than before.
  * @param {HTMLElement} list
- * @param {import("./crowd.js").LaneShown[]} lanes
+ * @param {import("./service.js").LaneShown[]} lanes
  * @param {Set<string | null>} busy keys of those with a picture
  */
 export function showLanes(list, lanes, busy) {

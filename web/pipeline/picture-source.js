@@ -1,5 +1,5 @@
 // @ts-check
-// <picture-source>: two drawn pictures or one of your own, and the way it goes in.
+// <picture-source>: drawn pictures or one of your own, and the way it goes in.
 
 import { icons } from "../elements/icons.js";
 import { instance, part, template } from "../elements/template.js";

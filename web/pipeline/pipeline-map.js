@@ -26,6 +26,7 @@ const markup = template(`
       (name) => `<li class="map-part" data-part="${name}">
         <span class="map-part-head">${partIcons[name]}<span class="map-part-name" data-text="part.${name}"></span></span>
         <span class="map-part-kind" data-text="part.${name}.kind"></span>
+        <span class="map-part-note"></span>
         <span class="map-part-time"></span>
         ${name === "workers" ? `<ul class="map-lanes" data-label="part.workers" hidden></ul>` : ""}
         ${name === "queue" ? `<span class="map-waiting" hidden></span>` : ""}
@@ -109,6 +110,14 @@ export class PipelineMap extends HTMLElement {
     for (const [name, count] of Object.entries(counts)) {
       const element = /** @type {HTMLElement} */ (this.#parts.get(/** @type {PartName} */ (name)));
       part(element, ".map-part-time").textContent = count ? count.toLocaleString("en") : "";
+    }
+  }
+
+  /** In a crowd, a few words on how a part stands. @param {Partial<Record<PartName, string>>} notes */
+  showNotes(notes) {
+    for (const [name, words] of Object.entries(notes)) {
+      const element = /** @type {HTMLElement} */ (this.#parts.get(/** @type {PartName} */ (name)));
+      part(element, ".map-part-note").textContent = words;
     }
   }
 

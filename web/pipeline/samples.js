@@ -4,10 +4,11 @@
 const SIZE = Object.freeze({ width: 1600, height: 1067 });
 const TINY = Object.freeze({ width: 96, height: 64 });
 
-/** @typedef {"dunes" | "harbour"} SampleName */
+/** @typedef {"dunes" | "harbour" | "torn"} SampleName */
 
 /** @type {Readonly<Record<SampleName, (pen: CanvasRenderingContext2D, chance: () => number) => void>>} */
-const DRAWINGS = Object.freeze({ dunes, harbour });
+const DRAWINGS = Object.freeze({ dunes, harbour, torn });
+const TORN_SHARE = 0.4; // of its bytes that are sent: its header is whole
 
 export const SAMPLES = Object.freeze(/** @type {SampleName[]} */ (Object.keys(DRAWINGS)));
 
@@ -26,7 +27,9 @@ export async function samplePicture(name) {
   const seed = Math.floor(Math.random() * 2 ** 31);
   drawSample(name, canvas, seed);
   grain(canvas, chances(seed));
-  return file(canvas, `${name}.jpg`, 0.9);
+  const whole = await file(canvas, `${name}.jpg`, 0.9);
+  if (name !== "torn") return whole;
+  return new File([whole.slice(0, whole.size * TORN_SHARE)], whole.name, { type: whole.type });
 }
 
 /** A small picture that no other one is like. @param {number} number @returns {Promise<File>} */
@@ -71,6 +74,18 @@ function harbour(pen, chance) {
     pen.lineTo(x + 30 + chance() * 90, y);
     pen.stroke();
   }
+}
+
+/** The lower part of it does not arrive. @param {CanvasRenderingContext2D} pen @param {() => number} chance */
+function torn(pen, chance) {
+  const { width, height } = SIZE;
+  dunes(pen, chance);
+  pen.fillStyle = "#8a8580";
+  pen.beginPath();
+  pen.moveTo(width, height);
+  pen.lineTo(0, height);
+  for (let x = 0; x <= width; x += width / 8) pen.lineTo(x, height * (0.5 + chance() * 0.2));
+  pen.fill();
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {() => number} chance @param {number} left */

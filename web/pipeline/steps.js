@@ -43,6 +43,7 @@ const HOPS_OF = Object.freeze({
   shared: ["shared result"],
   wait: ["wait"],
   died: ["died"],
+  back: ["given back"],
   claim: ["claim", "prepare"],
   handover: ["hand over"],
   decode: ["open", "decoding"],

@@ -20,6 +20,7 @@ export const WAYS = Object.freeze({
   shared: ["queue"],
   wait: ["queue"],
   died: ["workers", "queue"],
+  back: ["workers", "queue"],
   claim: ["queue", "workers"],
   handover: ["workers"],
   decode: ["workers"],
@@ -41,13 +42,14 @@ const TOLD_OF = Object.freeze({
   agree: "api",
   accepted: "api",
   died: "workers",
+  back: "workers",
   notify: "notification",
   deliver: "api",
 });
 
 /** Steps in which a message travels, not the picture. */
 export const MESSAGES = Object.freeze(
-  new Set(["agree", "order", "check", "admit", "accepted", "shared", "died", "settle", "notify", "record", "webhook"]),
+  new Set(["agree", "order", "check", "admit", "accepted", "shared", "died", "back", "settle", "notify", "record", "webhook"]),
 );
 
 /** @param {string} name @param {readonly PartName[]} way @returns {PartName} */

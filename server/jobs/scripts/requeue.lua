@@ -26,7 +26,8 @@ else
   line_up(job, true)
 end
 local lane = is_unfetched(job) and 'fetch' or ARGV[6] or ''
+job.blame = blame -- for tell_move; it is no field of the hash
 move(job, 'queued', { 'stage', 'queued', 'progress', 0, 'history', cjson.encode(history),
-  'tries', with_try(job, whole(now_ms()), lane, reason) })
+  'tries', with_try(job, whole(now_ms()), lane, reason, blame) })
 redis.call('PUBLISH', WAKE, 1)
 return 'requeued'

@@ -133,7 +133,10 @@ def _tries(way: _Way, tried: list[Tried], job: Job) -> None:
             way.attempt += 1
         way.to(one.started_ms, "wait", Part.QUEUE, messages.line(job))
         said = {"lane": one.lane, "reason": one.reason}
-        way.to(one.ended_ms, "died", Part.WORKER, said)
+        if one.is_death:
+            way.to(one.ended_ms, "died", Part.WORKER, said)
+        else:
+            way.to(one.ended_ms, "given back", Part.LANE, said)
 
 
 def _last_attempt(way: _Way, job: Job, notes: Notes) -> None:

@@ -122,18 +122,27 @@ class Working:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """An attempt that did not end its job. lane: "fetch" for one that was to fetch it."""
+    """An attempt that did not end its job. lane: "fetch" for one that was to fetch it.
+
+    blame: `attempt`, `loss` or `none` where it was given back, "" where it was tried again by hand.
+    """
 
     started_ms: float
     ended_ms: float
     lane: str
     reason: str
+    blame: str
+
+    @property
+    def is_death(self) -> bool:
+        """Whether a worker died on it."""
+        return self.blame == "attempt" and self.lane != "fetch"
 
     @classmethod
     def of(cls, entry: Sequence[Any]) -> Self:
-        """As the scripts write it. Any: JSON."""
-        started_ms, ended_ms, lane, reason = entry
-        return cls(float(started_ms), float(ended_ms), str(lane), str(reason))
+        """As the scripts write it; versions before this one wrote no blame. Any: JSON."""
+        started_ms, ended_ms, lane, reason, *blame = entry
+        return cls(float(started_ms), float(ended_ms), str(lane), str(reason), "".join(blame))
 
 
 def _plain(name: str) -> str:
