@@ -66,7 +66,7 @@ class HalfPuts:
         self._host, self._base = endpoint.netloc, endpoint.path.rstrip("/")
         if settings.path_style:
             self._base = f"{self._base}/{self._bucket}"
-        elif settings.endpoint == "":
+        else:
             self._host = f"{self._bucket}.{self._host}"
 
     async def abort_older(self, than_ms: int, prefixes: tuple[str, ...]) -> int:

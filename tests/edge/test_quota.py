@@ -112,6 +112,9 @@ async def test_bytes_count_however_they_come(clients: list[ClientSession]) -> No
             async with client.post("/upload", data=data, headers=raw) as response:
                 statuses.append(response.status)
                 sent += len(PICTURE)
+                if response.status == 200:  # however often its bytes were counted
+                    requests = response.headers["RateLimit"].split(";")[1]
+                    assert requests == f"r={REQUESTS - len(statuses)}"
                 if response.status == 429:
                     assert (await problem(response))["limit"] == BYTES
                     assert int(response.headers["Retry-After"]) > 60
@@ -152,6 +155,9 @@ async def test_jobs_that_have_not_ended_count_exactly(clients: list[ClientSessio
     assert len(jobs) == JOBS
     assert [status for status, _ in answers].count(429) == JOBS
 
+    wish = {"ids": jobs}
+    async with clients[0].post("/zip", json=wish, headers=bearer("four")) as response:
+        assert (await problem(response))["code"] != "quota_exceeded"  # it makes no job
     async with clients[0].delete(f"/job/{jobs[-1]}", headers=bearer("four")) as response:
         assert response.status == 200, await response.text()
     async with clients[1].get(f"/status/{jobs[-1]}?wait=60", headers=bearer("four")) as response:
