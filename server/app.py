@@ -63,7 +63,9 @@ class Parts:
         self.system = build_system(ground, self.running, self.feed, journal, lambda: self.front)
         self.front = None
         if probe is not None:
-            self.front = await build_front(ground, self.access, self.feed, self.system, probe)
+            self.front = await build_front(
+                ground, self.running, self.access, self.feed, self.system, probe=probe
+            )
             self._meet_clients(self.front)
         self.feed.listen(names.WAKE, self._wake)
         self.feed.listen(names.CANCEL, self._cancel)

@@ -377,6 +377,7 @@ JOB_FAULTS: dict[str, tuple[int, str]] = {
     "out_of_memory": (422, "The picture needed too much memory"),
     "worker_crashed": (500, "The worker died on this picture"),
     "node_lost": (500, "The server died too often while this picture was in work"),
+    "job_unreadable": (500, "What was kept of this job was damaged"),
     "storage_failed": (500, "The result could not be stored"),
     "internal_error": (500, "Something went wrong on our side"),
 }

@@ -79,7 +79,7 @@ class Deriving:
         if not picture.original_key:
             raise original_gone()
         async with self._intake.upload() as nothing_yet:
-            nothing_yet.check(recipe)  # what the recipe names is here
+            await nothing_yet.check(recipe)  # what the recipe names is here
         try:
             async with self._reading:
                 await self._jobs.refuse_if_full()  # by those that were read before

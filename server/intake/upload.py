@@ -6,7 +6,7 @@ upload that ends without admission takes everything of it away.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from server.jobs.arrival import Arrival
 from server.jobs.job import new_batch_id, new_job_id
 from server.jobs.once import Promise
 from server.jobs.queue import JobQueue
+from server.jobs.running.dispatcher import Dispatcher
 from server.jobs.source import Source
 from server.jobs.trail.context import Traced
 from server.jobs.trail.notebook import Notebook
@@ -39,11 +40,13 @@ from server.jobs.trail.spans import Tracer
 from server.jobs.trail.way import CAME
 from server.refusals import BadOptions, EmptyBody, Faulted, Refusal, Unavailable
 from server.storage.spool import Spool, Spooled
-from server.storage.storage import Storage, original_key, put_all
+from server.storage.storage import Storage, original_key
+from server.storage.threads import to_its_end
 
 log = structlog.get_logger(__name__)
 
 _DOUBT_EVERY_S = 5.0
+_STORED_AT_ONCE = 4  # of one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Intake:
         spool: Spool,
         storage: Storage,
         queue: JobQueue,
+        dispatcher: Dispatcher,
         probe: Lane,
         limits: Limits,
         budget_bytes: int,
@@ -75,6 +79,7 @@ class Intake:
         self.spool = spool
         self.storage = storage
         self.queue = queue
+        self.dispatcher = dispatcher
         self.limits = limits
         self.budget_bytes = budget_bytes
         self.assets = assets
@@ -86,10 +91,15 @@ class Intake:
         self._doubtful: set[str] = set()
 
     @asynccontextmanager
-    async def upload(self) -> AsyncIterator["Upload"]:
-        """Take pictures in; when this ends, those not admitted have left nothing behind."""
+    async def upload(
+        self, *, announce: Callable[[str], Awaitable[object]] | None = None
+    ) -> AsyncIterator["Upload"]:
+        """Take pictures in; when this ends, those not admitted have left nothing behind.
+
+        announce: is told the first one's id as soon as its bytes are here, whatever comes of it.
+        """
         self.refuse_if_closed()
-        upload = Upload(self)
+        upload = Upload(self, announce)
         try:
             yield upload
         finally:
@@ -187,13 +197,17 @@ class Intake:
 class Upload:
     """The pictures of one request."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(
+        self, intake: Intake, announce: Callable[[str], Awaitable[object]] | None = None
+    ) -> None:
         self._intake = intake
+        self._announce = announce
         self._headers: dict[str, Header] = {}
         self._passing: dict[str, Passing] = {}
         self._sources: dict[str, Source] = {}
         self._in_doubt = False
-        self._stored: set[str] = set()
+        self._storing: dict[str, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(_STORED_AT_ONCE)
         self.is_archive = False
         """Its pictures came in a ZIP, so that they are a batch even if there is only one."""
         self.spooled: list[Spooled] = []
@@ -237,7 +251,7 @@ class Upload:
         spooled = await self._intake.spool.adopt(job_id, name, path)
         await self._take(spooled, passing, source)
 
-    def check(self, recipe: Recipe) -> None:
+    async def check(self, recipe: Recipe) -> None:
         """Refuse a recipe that names what is not here, then the pictures it cannot be made from."""
         _refuse_unknown_assets(recipe, self._intake.assets)
         for spooled in tuple(self.spooled):
@@ -245,7 +259,7 @@ class Upload:
             limits, budget_bytes = self._intake.limits, self._intake.budget_bytes
             fault = misfit(header, recipe, limits, budget_bytes=budget_bytes)
             if fault is not None:
-                self._refuse(spooled, refused(fault))
+                await self._refuse(spooled, refused(fault))
 
     async def admit(
         self,
@@ -259,7 +273,7 @@ class Upload:
         brought: tuple[str, int] | None = None,
         callback_url: str = "",
     ) -> str | None:
-        """Store the originals and admit their jobs, all or none; returns the batch's id.
+        """Admit the jobs when their originals are stored, all or none; returns the batch's id.
 
         promise: makes, of the batch's id, what is kept under an Idempotency-Key with the jobs.
         brought: id and token of the presigned upload that ends with it.
@@ -280,29 +294,28 @@ class Upload:
             )
             for spooled in self.spooled
         ]
-        self._stored = {spooled.job_id for spooled in self.spooled}
         for passing in self._passing.values():
             passing.storing()
-        await put_all(
-            self._intake.storage,
-            [(original_key(spooled.job_id), spooled.path) for spooled in self.spooled],
-            is_synced=True,
-        )
+        await self._store_all()
         arrivals = [replace(one, came=self._passing[one.job_id].text()) for one in arrivals]
         self._in_doubt = True  # until the answer is here, the jobs may exist or not
         try:
-            self.cached = await self._intake.queue.admit(
-                arrivals,
-                client=client,
-                queue_class="bulk" if as_batch else "interactive",
-                batch_id=batch_id,
-                promise=promise and promise(batch_id),
-                brought=brought,
-                callback_url=callback_url,
+            admitted = await self._intake.dispatcher.admit(
+                lambda room: self._intake.queue.admit(
+                    arrivals,
+                    client=client,
+                    queue_class="bulk" if as_batch else "interactive",
+                    batch_id=batch_id,
+                    promise=promise and promise(batch_id),
+                    brought=brought,
+                    callback_url=callback_url,
+                    room=room,
+                )
             )
         except (Refusal, OutOfMemoryError):  # a full Redis refuses the script as a whole
             self._in_doubt = False
             raise
+        self.cached = admitted.cached
         for spooled in self.spooled:
             self._intake.spool.discard(spooled.job_id)
             self._passing[spooled.job_id].tell(self._intake.queue.tally.ever)
@@ -317,22 +330,45 @@ class Upload:
             self._intake.doubt(spooled.job_id for spooled in self.spooled)
             return
         for spooled in self.spooled:
-            await self._take_away(spooled.job_id)
+            await self._take_away(spooled)
 
     def format_of(self, spooled: Spooled) -> str:
         """What the probe found a picture to be: jpeg, png, heif ..."""
         return self._headers[spooled.job_id].format
 
-    async def _take_away(self, job_id: str) -> None:
+    async def _take_away(self, spooled: Spooled) -> None:
         """A storage that fails is asked again later, like Redis about those in doubt."""
+        job_id = spooled.job_id
         try:
-            if job_id in self._stored:
+            if (storing := self._storing.get(job_id)) is not None:
+                # Or what is removed may come back.
+                await to_its_end(asyncio.gather(storing, return_exceptions=True))
                 await self._intake.storage.delete(original_key(job_id))
+                del self._storing[job_id]
         except OSError as error:
             log.warning("an original is removed later", job_id=job_id, error=str(error))
             self._intake.doubt([job_id])
         else:
             self._intake.spool.discard(job_id)
+
+    def _store(self, spooled: Spooled) -> None:
+        """Begin with it; what is refused later is taken away."""
+        if spooled.job_id not in self._storing:
+            name = f"store original {spooled.job_id}"
+            self._storing[spooled.job_id] = asyncio.create_task(self._put(spooled), name=name)
+
+    async def _put(self, spooled: Spooled) -> None:
+        async with self._turns:
+            await self._intake.storage.put(original_key(spooled.job_id), spooled.path)
+
+    async def _store_all(self) -> None:
+        """When one cannot be stored, its error comes after all others have ended."""
+        for spooled in self.spooled:
+            self._store(spooled)
+        storing = list(self._storing.values())
+        await asyncio.wait(storing)
+        for one in storing:
+            one.result()
 
     def _trace(self, arrivals: Iterable[Arrival], queue_class: str) -> None:
         tracer = self._intake.tracer
@@ -354,14 +390,18 @@ class Upload:
         self._passing[spooled.job_id] = passing
         self._sources[spooled.job_id] = source
         passing.spooled()
+        if self._announce is not None and self.seen == 1:
+            await self._announce(spooled.job_id)
+        if self._intake.storage.is_near:  # while its header is read; most pictures are good
+            self._store(spooled)
         try:
             self._headers[spooled.job_id] = await self._intake.read_header(spooled)
         except Faulted as faulted:
-            self._refuse(spooled, faulted)
+            await self._refuse(spooled, faulted)
         passing.probed()
 
-    def _refuse(self, spooled: Spooled, refusal: Refusal) -> None:
-        self._intake.spool.discard(spooled.job_id)
+    async def _refuse(self, spooled: Spooled, refusal: Refusal) -> None:
+        await self._take_away(spooled)
         self.spooled.remove(spooled)
         self.refused.append(Refused(spooled.name, refusal))
 

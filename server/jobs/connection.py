@@ -44,6 +44,7 @@ def _pool(url: str, *, timeout_s: float, retry: Retry) -> BlockingConnectionPool
         "max_connections": _MOST_CONNECTIONS,
         "timeout": timeout_s,
         "decode_responses": True,
+        "encoding_errors": "replace",  # a damaged field costs its job, not every answer it is in
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "retry": retry,

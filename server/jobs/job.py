@@ -2,7 +2,7 @@
 
 import secrets
 from base64 import b32encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -195,11 +195,11 @@ class Job:
             eta_ms=_eta_ms(fields),
             error_code=fields.get("error_code") or None,
             error_detail=fields.get("error_detail") or None,
-            variants=tuple(Variant(**one) for one in orjson.loads(fields.get("variants", "[]"))),
-            engines=orjson.loads(fields.get("engines", "{}")),
+            variants=tuple(Variant(**one) for one in _listed(fields, "variants")),
+            engines=_mapped(fields, "engines"),
             look=Look(**orjson.loads(fields["look"])) if "look" in fields else None,
-            timings_ms=orjson.loads(fields.get("timings", "{}")),
-            history=tuple(orjson.loads(fields.get("history", "[]"))),
+            timings_ms=_mapped(fields, "timings"),
+            history=tuple(_listed(fields, "history")),
             is_quarantined="dead" in fields,
             dedup=fields.get("dedup", ""),
             private="private" in fields,
@@ -214,7 +214,7 @@ class Job:
             came=fields.get("came", ""),
             work=fields.get("work", ""),
             ticks=fields.get("ticks", ""),
-            tries=tuple(tuple(one) for one in orjson.loads(fields.get("tries", "[]"))),
+            tries=tuple(tuple(one) for one in _listed(fields, "tries")),
             asked_ms=float(fields["asked"]) if "asked" in fields else None,
             arrived_ms=_maybe_int(fields.get("arrived")),
             request_id=fields.get("request", ""),
@@ -266,17 +266,6 @@ class Batch:
         return not self.is_open and self.settled >= self.total
 
 
-def readable(texts: Iterable[str]) -> list[Job]:
-    """The jobs that a script told of, without those that nobody can read: the others go on."""
-    found = []
-    for text in texts:
-        try:
-            found.append(Job.from_json(text))
-        except Unreadable as error:
-            log.error("a job is left out", error=str(error))
-    return found
-
-
 @contextmanager
 def _read_strictly(text: str | bytes) -> Iterator[None]:
     try:
@@ -292,6 +281,17 @@ def iso(milliseconds: int | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _listed(fields: dict[str, str], name: str) -> list[Any]:
+    """Any: JSON. Most jobs have none of it, and are read several times."""
+    text = fields.get(name)
+    return orjson.loads(text) if text is not None else []
+
+
+def _mapped(fields: dict[str, str], name: str) -> dict[str, Any]:
+    text = fields.get(name)
+    return orjson.loads(text) if text is not None else {}
 
 
 def _eta_ms(fields: dict[str, str]) -> int | None:

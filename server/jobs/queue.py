@@ -6,6 +6,7 @@ Nothing here knows of pictures, processes or HTTP.
 import asyncio
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
 
@@ -19,9 +20,10 @@ from server.jobs import names
 from server.jobs.arrival import Arrival
 from server.jobs.counts.tally import Tally
 from server.jobs.door import Door
-from server.jobs.job import Batch, Job, JobState, Unreadable, is_batch_id, readable
+from server.jobs.job import Batch, Job, JobState, Unreadable, is_batch_id
 from server.jobs.once import Promise
 from server.jobs.outbox import OutboxRules
+from server.jobs.reading import Reading
 from server.jobs.scripts import Scripts
 from server.jobs.trash import Trash
 from server.refusals import BatchTooLarge, UploadTaken
@@ -34,6 +36,43 @@ _CANCEL_WALKS = 4
 
 FOLLOWERS_MOST = 100
 """So many jobs may wait for the work of one; each of its moves moves them, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the lanes of a node could begin now.
+
+    groups: so many groups of jobs; bytes: of memory that are free; is_idle: it has nothing in hand;
+    networks: so many of the jobs may be such that networks work on.
+    """
+
+    groups: int
+    bytes: int
+    is_idle: bool
+    networks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Jobs that this node holds from now on.
+
+    Those of a group are small and alike, to be done one after the other by one worker. `left`: so
+    many jobs still wait in line.
+    """
+
+    groups: list[list[Job]]
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """cached: ids of jobs that are completed already, by results that were there."""
+
+    cached: set[str]
+    claimed: Claimed
+
+
+NOTHING = Claimed([], 0)
 
 
 class JobQueue:
@@ -62,8 +101,6 @@ class JobQueue:
         self._redis = redis
         self._settings = settings
         self._node = node
-        self.left_waiting = 0
-        """How many jobs the last claim of this node has left in line."""
         self._scripts = Scripts(
             redis,
             {
@@ -80,6 +117,8 @@ class JobQueue:
         """Files that nobody holds any more."""
         self.tally = Tally()
         """What this node has done lately."""
+        self.reading = Reading(self._scripts, self.tally)
+        """Of jobs that were handed to this node."""
 
     @property
     def scripts(self) -> Scripts:
@@ -113,7 +152,8 @@ class JobQueue:
         promise: Promise | None = None,
         brought: tuple[str, int] | None = None,
         callback_url: str = "",
-    ) -> set[str]:
+        room: Room | None = None,
+    ) -> Admitted:
         """Let all of them in, or none: QueueFull says when to come again.
 
         brought: id and token of the presigned upload that ends with this; UploadTaken when
@@ -124,7 +164,7 @@ class JobQueue:
 
         callback_url: is told when the batch ends, or where there is none, each of the jobs.
 
-        Returns the ids of those that are completed already, by results that were there.
+        room: of idle lanes, which claim in the same move.
         """
         self.door.refuse_if_behind()
         request = {
@@ -144,8 +184,9 @@ class JobQueue:
                 limit=limit,
                 actual=len(arrivals),
             )
-        admitted, depth, waiting_bytes, wait_ms, cached = await self._scripts.admit(
-            args=[limit, self.door.spool_limit_bytes, orjson.dumps(request)]
+        in_room = "" if room is None else self._in_room(room)
+        admitted, depth, waiting_bytes, wait_ms, cached, *claimed = await self._scripts.admit(
+            args=[limit, self.door.spool_limit_bytes, orjson.dumps(request), in_room]
         )
         self.door.heed(admitted, depth, wait_ms, arriving=len(arrivals))
         if admitted == -3:
@@ -156,23 +197,27 @@ class JobQueue:
             self.tally.arrived(one.original_bytes, one.original_format)
             self.tally.ever.admitted.add(queue_class, one.source)
         self.tally.reused(len(cached))
-        return set(cached)
+        return Admitted(set(cached), await self._claimed(*claimed) if claimed else NOTHING)
 
-    async def claim(
-        self, wanted: int, *, free_bytes: int, is_idle: bool, networks: int = 0
-    ) -> list[list[Job]]:
-        """Take up to `wanted` groups of jobs that fit in `free_bytes`, each job with a new lease.
+    async def claim(self, room: Room) -> Claimed:
+        """Take what fits into the room, each job with a new lease."""
+        return await self._claimed(*await self._scripts.claim(args=[self._in_room(room)]))
 
-        At most `networks` of them are jobs that networks work on.
-        Jobs of a group are small and alike, to be done one after the other by one worker.
-        """
-        self.left_waiting, groups = await self._scripts.claim(
-            args=[
-                *(self._node, wanted, free_bytes, int(is_idle)),
-                *(self._settings.bulk_share, self._settings.max_group, networks),
-            ]
-        )
-        return [jobs for texts in groups if (jobs := readable(texts))]
+    async def _claimed(
+        self, left: int, groups: Sequence[Sequence[str]], buried: Sequence[str]
+    ) -> Claimed:
+        self.reading.note_buried(buried)
+        read = [await self.reading.jobs(texts) for texts in groups]
+        return Claimed([jobs for jobs in read if jobs], left)
+
+    def _in_room(self, room: Room) -> bytes:
+        """What the scripts need to know to claim for this node."""
+        shares = {
+            "node": self._node,
+            "bulk_share": self._settings.bulk_share,
+            "group_most": self._settings.max_group,
+        }
+        return orjson.dumps(asdict(room) | shares)
 
     async def report(self, reports: Sequence[tuple[str, int, str, int]]) -> None:
         """Publish how far jobs are: (job id, token, stage, percent) each."""
@@ -236,7 +281,9 @@ class JobQueue:
     async def reclaim(self, *, own: bool) -> list[Job]:
         """Lease again what nobody renews any more, or (own) what this node held when it died."""
         idle = "own" if own else int(self._settings.lease_s * 1000)
-        return readable(await self._scripts.reclaim(args=[self._node, idle]))
+        texts, buried = await self._scripts.reclaim(args=[self._node, idle])
+        self.reading.note_buried(buried)
+        return await self.reading.jobs(texts)
 
     async def cancel(self, job_id: str) -> JobState | None:
         """Stop a job. The state it is in now, `processing` while its node stops it."""

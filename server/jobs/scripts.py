@@ -11,7 +11,7 @@ from server.jobs.job import MOVES
 from server.jobs.library import Library, Move
 
 _FOLDER = files("server.jobs") / "scripts"
-_SHARED = ("journal", "shared", "outbox", "lifetime", "same", "derived", "line", "door")
+_SHARED = ("journal", "shared", "outbox", "lifetime", "same", "derived", "broken", "line", "door")
 
 # A full Redis refuses a script as a whole or not at all, never in its middle. New jobs are refused;
 # moves of those that are in may go on, or they would be stuck.
@@ -94,6 +94,7 @@ class Scripts:
         self.requeue = script("requeue")
         self.renew = script("renew")
         self.reclaim = script("reclaim")
+        self.bury = script("bury")
         self.cancel = script("cancel")
         self.retry = script("retry")
         self.look = script("look")

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from server.config.sections import FetchSettings, QueueSettings
 from server.jobs import names
 from server.jobs.arrival import Arrival
-from server.jobs.job import Job, JobState, readable
+from server.jobs.job import Job, JobState
 from server.jobs.once import Promise
 from server.jobs.queue import JobQueue
 from server.jobs.source import Source
@@ -161,13 +161,14 @@ class UrlQueue:
 
     async def claim(self, wanted: int, *, of_batches: int) -> list[Job]:
         """Take up to `wanted` jobs, so many of batches at most, each with a new lease."""
-        self.left_waiting, texts = await self._scripts.claim_urls(
+        self.left_waiting, texts, buried = await self._scripts.claim_urls(
             args=[
                 *(self._queue.node, wanted, of_batches, self._lanes.max_depth),
                 *(self._settings.max_ahead, self._lanes.bulk_share),
             ]
         )
-        return readable(texts)
+        self._queue.reading.note_buried(buried)
+        return await self._queue.reading.jobs(texts)
 
     async def bring(self, job: Job, arrival: Arrival, found: Remembered | None) -> JobState | None:
         """A job's picture lies in the storage under the arrival's key: on to the lanes with it.

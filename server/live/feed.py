@@ -7,6 +7,7 @@ heals itself with the next, and after a lost connection everything watched is re
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -29,6 +30,7 @@ from server.refusals import Unavailable
 log = structlog.get_logger(__name__)
 
 _SNAPSHOT_CHUNK = 500
+_PLACES_AT_ONCE = 200
 _PUT_AT_ONCE = 500
 _LINGER_S = 2.0
 
@@ -55,7 +57,7 @@ class Feed:
         self._settings = settings
         self._pubsub: PubSub | None = None
         self._watchers: dict[str, set[Latest]] = {}
-        self._queued: set[str] = set()
+        self._places: dict[str, int | None] = {}  # watched jobs that wait: as last told to all
         self._confirmed: dict[str, asyncio.Future[None]] = {}
         self._listeners: dict[str, Callable[[str], None]] = {}
         self._taps: dict[str, Callable[[str], None]] = {}
@@ -104,16 +106,24 @@ class Feed:
     async def subscribe(self, watched_id: str, mailbox: Latest) -> None:
         """Let a mailbox have a job's events; returns when Redis has confirmed."""
         self._watchers.setdefault(watched_id, set()).add(mailbox)
-        channel = names.events(watched_id)
-        confirmed = self._confirmed.get(channel)
-        if confirmed is None:
-            confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
-            await self._ask_for(channel)
+        confirmed = await self.expect(watched_id)
         try:
             async with asyncio.timeout(self._settings.confirm_timeout_s):
                 await asyncio.shield(confirmed)
         except TimeoutError as error:
             raise Unavailable("Redis does not answer.", retry_after_s=2) from error
+
+    async def expect(self, watched_id: str) -> asyncio.Future[None]:
+        """Somebody is about to subscribe: ask Redis for it now. Done when Redis has confirmed.
+
+        Where nobody does it is dropped with the others that are no longer watched.
+        """
+        channel = names.events(watched_id)
+        confirmed = self._confirmed.get(channel)
+        if confirmed is None:
+            confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
+            await self._ask_for(channel)
+        return confirmed
 
     async def _ask_for(self, channel: str) -> None:
         if self._pubsub is None or not _is_open(self._pubsub):
@@ -132,14 +142,15 @@ class Feed:
         mailbox.forget(watched_id)
         if not watchers:
             del self._watchers[watched_id]
-            self._queued.discard(watched_id)
+            self._places.pop(watched_id, None)
 
     async def snapshot(self, watched_id: str, mailbox: Latest) -> bool:
         """Put the present state into a mailbox. False: there is no such job or batch."""
         event = await self._looks.look(watched_id)
         if event is None:
             return False
-        self._note(event.subject)
+        if watched_id not in self._places:  # others may have been told of another place
+            self._note(event.subject)
         mailbox.put(event)
         return True
 
@@ -247,18 +258,33 @@ class Feed:
         if not isinstance(subject, Job):
             return
         if subject.status is JobState.QUEUED and subject.job_id in self._watchers:
-            self._queued.add(subject.job_id)
+            self._places[subject.job_id] = subject.position
         else:
-            self._queued.discard(subject.job_id)
+            self._places.pop(subject.job_id, None)
 
     async def _tell_positions(self) -> None:
-        """A waiting job's place changes without an event of its own; tell those who watch."""
+        """A waiting job's place changes without an event of its own; tell those who watch.
+
+        Of many that wait some are looked at each time, those first that were not for longest.
+        """
         while True:
             await asyncio.sleep(self._settings.position_interval_s)
+            some = list(islice(self._places, _PLACES_AT_ONCE))
+            for job_id in some:
+                self._places[job_id] = self._places.pop(job_id)
             try:
-                await self._refresh(list(self._queued))
+                await self._tell_moved(some)
             except (RedisError, OSError) as error:
                 log.debug("positions are not told", error=str(error))  # the next round will
+
+    async def _tell_moved(self, job_ids: list[str]) -> None:
+        for subject in await self._queue.look_all(job_ids):
+            if isinstance(subject, Job) and not self._is_in_place(subject):
+                self._hand_out(subject)
+
+    def _is_in_place(self, job: Job) -> bool:
+        is_waiting = job.status is JobState.QUEUED
+        return is_waiting and self._places.get(job.job_id) == job.position
 
     async def _refresh(self, watched_ids: list[str]) -> None:
         for start in range(0, len(watched_ids), _SNAPSHOT_CHUNK):

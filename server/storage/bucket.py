@@ -51,6 +51,7 @@ class BucketStorage:
     """Objects below a prefix of a bucket; `folder` is where the spool's disk is watched."""
 
     def __init__(self, settings: StorageSettings, folder: Path) -> None:
+        self.is_near = False
         self.kind = _KINDS[urlsplit(settings.url).scheme]
         self.operations = Operations()
         self._store = open_bucket(settings)
@@ -63,7 +64,7 @@ class BucketStorage:
         self._complaint: StorageFailed | None = None
 
     @timed("put")
-    async def put(self, key: str, path: Path, *, is_synced: bool = False) -> None:
+    async def put(self, key: str, path: Path) -> None:
         """See Storage.put: a bucket answers when it has the bytes for good."""
         media_type = _MEDIA_TYPES.get(Path(key).suffix, "application/octet-stream")
         try:
@@ -219,12 +220,15 @@ def open_bucket(settings: StorageSettings) -> S3Store | GCSStore | AzureStore:
 
 def _cloud_settings(kind: str, settings: StorageSettings) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if settings.endpoint:
-        found["base_url" if kind == "gcs" else "endpoint"] = settings.endpoint
+    endpoint = settings.endpoint
     if kind == "s3":
         found["virtual_hosted_style_request"] = not settings.path_style
+        if endpoint and not settings.path_style:  # the library takes it as the bucket's own
+            endpoint = endpoint.replace("://", f"://{urlsplit(settings.url).netloc}.", 1)
         if settings.region:
             found["region"] = settings.region
+    if endpoint:
+        found["base_url" if kind == "gcs" else "endpoint"] = endpoint
     return found
 
 

@@ -1,5 +1,6 @@
 """Storage on the local disk: hard links from the spool, so that no byte is copied."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -16,23 +17,29 @@ from server.storage.timed import Operations, timed, timed_to_first
 
 _PIECE_BYTES = 256 * 1024
 _LIST_AT_ONCE = 1000
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_SHARED_DEPTH = 2  # results/xx; a job's own folder is below
 
 
 class DiskStorage:
     """Files below one folder that is on the same file system as the spool."""
 
     kind = "disk"
+    is_near = True
 
     def __init__(self, folder: Path, *, min_free_bytes: int) -> None:
         self._folder = folder
+        self._durable = {""}  # folders of many jobs whose own entry is synced, below ours
         self.operations = Operations()
         self.refuse_if_low = DiskRoom(folder, min_free_bytes).refuse_if_low
 
     @timed("put")
-    async def put(self, key: str, path: Path, *, is_synced: bool = False) -> None:
-        """See Storage.put."""
-        await in_thread(self._link_in, key, path, is_synced=is_synced)
+    async def put(self, key: str, path: Path) -> None:
+        """See Storage.put. Side by side: one commit of the file system may serve all syncs."""
+        deeds = in_thread(_sync, path), in_thread(self._link_in, key, path)
+        outcomes = await asyncio.gather(*deeds, return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
 
     @timed("fetch")
     async def fetch(self, key: str, path: Path) -> None:
@@ -115,19 +122,31 @@ class DiskStorage:
                     continue
                 yield _stored(path.relative_to(self._folder).as_posix(), found)
 
-    def _link_in(self, key: str, path: Path, *, is_synced: bool) -> None:
+    def _link_in(self, key: str, path: Path) -> None:
+        """Whoever dies in the midst of it leaves a name of which nobody has been told."""
         target = self._folder / key
-        if not is_synced:
-            _sync(path, os.O_RDONLY)
-        _make_durable_folder(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             target.hardlink_to(path)
         except FileExistsError:  # a second run of the same job: its files replace the first's
+            _sync(path)
             aside = path.with_name(f".{path.name}.new")  # where a sweep finds it after a crash
             aside.unlink(missing_ok=True)
             aside.hardlink_to(path)
             aside.replace(target)
-        _sync(target.parent, _FOLDER)
+        self._sync_folders(key.rpartition("/")[0])
+
+    def _sync_folders(self, folder: str) -> None:
+        """The one with the new file, and those above in which a folder may be new."""
+        of_many = []
+        while True:
+            _sync(f"{self._folder}/{folder}")
+            if folder in self._durable:
+                break
+            if folder.count("/") < _SHARED_DEPTH:
+                of_many.append(folder)
+            folder = folder.rpartition("/")[0]
+        self._durable.update(of_many)
 
 
 def _link_out(path: Path, target: Path) -> None:
@@ -150,16 +169,8 @@ def _stored(key: str, found: os.stat_result) -> Stored:
     return Stored(key, found.st_size, found.st_mtime_ns // 1_000_000, etag)
 
 
-def _make_durable_folder(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    _make_durable_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync(folder.parent, _FOLDER)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
+def _sync(path: Path | str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

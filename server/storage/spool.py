@@ -12,13 +12,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, S
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from server.refusals import EmptyBody, TooLarge
-from server.storage.threads import in_thread
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from server.storage.threads import in_thread, to_its_end
 
 # One write for many network reads: each is a hop to a thread.
 _BLOCK_BYTES = 1024 * 1024
@@ -32,7 +28,7 @@ Block = list[bytes | bytearray]
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A file that came in whole: synced to disk, hashed (SHA-256)."""
+    """A file that came in whole, hashed (SHA-256). Whoever stores it has it synced."""
 
     job_id: str
     name: str
@@ -134,18 +130,16 @@ class Spool:
         file = _HashedFile(path)
         async with aclosing(self._blocks(chunks)) as blocks:
             try:
-                async for block, is_last in blocks:
+                async for block in blocks:
                     self._refuse_if_low()  # before the disk is full for Redis, too
-                    await _to_its_end(file.add, block, is_last=is_last)
+                    await to_its_end(in_thread(file.add, block))
             finally:
                 file.close()
         return file.bytes, file.digest.hexdigest()
 
-    async def _blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[tuple[Block, bool]]:
-        """And whether it is the last, which may be short or empty.
-
-        Whoever gives chunks minds their pace. Large ones are kept as they are, since to put them
-        together is to copy them; of small ones there may be too many.
+    async def _blocks(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Block]:
+        """Large chunks are kept as they are, since to put them together is to copy them; of small
+        ones there may be too many. Whoever gives chunks minds their pace.
         """
         received, held, block = 0, 0, Block()
         async for chunk in chunks:
@@ -159,9 +153,10 @@ class Spool:
                 block.append(bytearray(chunk))
             held += len(chunk)
             if held >= _BLOCK_BYTES:
-                yield block, False
+                yield block
                 held, block = 0, Block()
-        yield block, True
+        if block:
+            yield block
 
     def _refuse_too_large(self, received: int) -> None:
         limit = self._max_upload_bytes
@@ -182,8 +177,8 @@ class _HashedFile:
         self.digest = hashlib.sha256()
         self.bytes = 0
 
-    def add(self, block: Block, *, is_last: bool) -> None:
-        """Write it behind the others, and with the last let all of them survive a crash."""
+    def add(self, block: Block) -> None:
+        """Write it behind the others."""
         if self._descriptor is None:
             self._descriptor = os.open(self._path, _NEW_FILE, 0o666)
         for piece in block:
@@ -192,24 +187,12 @@ class _HashedFile:
                 left = left[os.write(self._descriptor, left) :]
             self.digest.update(piece)
             self.bytes += len(piece)
-        if is_last:
-            os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Let go of it, as far as it came."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-
-async def _to_its_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """In a thread; whoever is cancelled waits for it, so that it touches no file after him."""
-    work = in_thread(function, *args, **kwargs)
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise
 
 
 def _remove(folders: Sequence[Path]) -> None:

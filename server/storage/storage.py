@@ -40,17 +40,18 @@ class Storage(Protocol):
 
     kind: str
     """disk, s3, gcs or azure."""
+    is_near: bool
+    """On this machine's disk: what is put and deleted again has cost nobody anything."""
     operations: Operations
     """How long they take and how often they fail."""
 
     def refuse_if_low(self, arriving_bytes: int = 0) -> None:
         """Raise DiskFull when too little room would be left on this machine's disk."""
 
-    async def put(self, key: str, path: Path, *, is_synced: bool = False) -> None:
+    async def put(self, key: str, path: Path) -> None:
         """Keep a local file's bytes under a key; when this returns they survive a crash.
 
-        The file is left where it is; an older file of the key is replaced. is_synced: the file
-        itself would survive one already.
+        The file is left where it is; an older file of the key is replaced.
         """
 
     async def fetch(self, key: str, path: Path) -> None:
@@ -87,18 +88,16 @@ class Storage(Protocol):
         """Return when bytes could be kept now."""
 
 
-async def put_all(
-    storage: Storage, files: Sequence[tuple[str, Path]], *, is_synced: bool = False
-) -> None:
+async def put_all(storage: Storage, files: Sequence[tuple[str, Path]]) -> None:
     """Put many, a few at a time. When one fails, its error comes after all others have ended."""
     if len(files) == 1:
-        await storage.put(*files[0], is_synced=is_synced)
+        await storage.put(*files[0])
         return
     turns = asyncio.Semaphore(_PUTS_AT_ONCE)
 
     async def put(key: str, path: Path) -> None:
         async with turns:
-            await storage.put(key, path, is_synced=is_synced)
+            await storage.put(key, path)
 
     outcomes = await asyncio.gather(*(put(*file) for file in files), return_exceptions=True)
     for outcome in outcomes:

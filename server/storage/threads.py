@@ -6,7 +6,7 @@ the CPU of this; a picture takes four.
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache, partial
 from queue import SimpleQueue
 from threading import Thread
@@ -26,6 +26,16 @@ def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "a
     answer: asyncio.Future[T] = loop.create_future()
     _orders().put((loop, answer, partial(function, *args, **kwargs)))
     return answer
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Whoever is cancelled waits for it, so that nothing goes on unseen after him."""
+    going_on = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(going_on)
+    except asyncio.CancelledError:
+        await asyncio.wait([going_on])
+        raise
 
 
 @cache

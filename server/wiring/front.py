@@ -11,6 +11,7 @@ from server.wiring.access import Access
 from server.wiring.ground import Ground
 from server.wiring.hosting import Hosting, build_hosting
 from server.wiring.incoming import Incoming, build_incoming
+from server.wiring.running import Running
 from server.wiring.webhooks import Webhooks, build_webhooks
 
 
@@ -26,10 +27,10 @@ class Front:
 
 
 async def build_front(
-    ground: Ground, access: Access, feed: Feed, system: System, probe: Lane
+    ground: Ground, running: Running, access: Access, feed: Feed, system: System, *, probe: Lane
 ) -> Front:
     """probe: the lane that only reads headers."""
-    incoming = await build_incoming(ground, probe)
+    incoming = await build_incoming(ground, running, probe)
     live = ground.settings.live
     return Front(
         incoming=incoming,

@@ -18,6 +18,7 @@ from server.jobs.direct import DirectUploads
 from server.jobs.urls import UrlQueue
 from server.storage.bucket import BucketStorage
 from server.wiring.ground import Ground
+from server.wiring.running import Running
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class Incoming:
     fetcher: Fetcher
 
 
-async def build_incoming(ground: Ground, probe: Lane) -> Incoming:
+async def build_incoming(ground: Ground, running: Running, probe: Lane) -> Incoming:
     """probe: the lane that only reads headers."""
-    intake = _intake(ground, probe)
+    intake = _intake(ground, running, probe)
     presign, storage_events = _direct(ground, intake)
     settings = ground.settings
     guard = Guard(settings.fetch)
@@ -51,12 +52,13 @@ async def build_incoming(ground: Ground, probe: Lane) -> Incoming:
     )
 
 
-def _intake(ground: Ground, probe: Lane) -> Intake:
+def _intake(ground: Ground, running: Running, probe: Lane) -> Intake:
     settings = ground.settings
     return Intake(
         spool=ground.spool,
         storage=ground.storage,
         queue=ground.queue,
+        dispatcher=running.dispatcher,
         probe=probe,
         limits=ground.limits,
         budget_bytes=min(ground.budget_bytes, settings.pool.memory_kill_bytes),

@@ -82,6 +82,20 @@ def test_every_code_of_the_service_is_told() -> None:
     assert spelled | faults | {"bad_request"} == set(PROBLEMS)
 
 
+async def test_uploads_tell_of_all_that_may_be_wrong_with_a_picture_or_its_work(
+    contract: Contract,
+) -> None:
+    told = {
+        one.removeprefix("/problems/")
+        for answer in contract["paths"]["/upload"]["post"]["responses"].values()
+        for content in answer.get("content", {}).values()
+        for part in content["schema"].get("allOf", ())
+        for one in part.get("properties", {}).get("type", {}).get("enum", ())
+    }
+
+    assert set(PICTURE_FAULTS | JOB_FAULTS) <= told
+
+
 async def test_the_recipe_is_there_with_every_step_and_output_option(contract: Contract) -> None:
     recipe = contract["components"]["schemas"]["Recipe"]["properties"]
 

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from server.config.sections import QueueSettings
 from server.jobs.arrival import Arrival
 from server.jobs.job import Job, JobState, new_job_id
-from server.jobs.queue import JobQueue
+from server.jobs.queue import JobQueue, Room
 from server.storage.disk import DiskStorage
 from server.storage.storage import original_key, result_key
 
@@ -64,8 +64,8 @@ class Site:
 
     async def claim(self, wanted: int = 1) -> list[Job]:
         """The next jobs in line, leased to this node."""
-        groups = await self.queue.claim(wanted, free_bytes=10**9, is_idle=True)
-        return [job for group in groups for job in group]
+        claimed = await self.queue.claim(Room(wanted, 10**9, is_idle=True))
+        return [job for group in claimed.groups for job in group]
 
     async def store_result(self, job: Job) -> dict[str, str]:
         """What a worker makes of it, stored; returns the fields to settle with."""

@@ -12,7 +12,7 @@ from server.intake.arriving import arrival
 from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Job, new_job_id
-from server.jobs.queue import JobQueue
+from server.jobs.queue import JobQueue, Room
 from server.jobs.running.speeds import Speeds
 from server.storage.spool import Spooled
 
@@ -48,8 +48,8 @@ async def admit(queue: JobQueue, *, needs_network: bool) -> str:
 
 
 async def claim(queue: JobQueue, wanted: int, networks: int) -> list[Job]:
-    groups = await queue.claim(wanted, free_bytes=10**9, is_idle=True, networks=networks)
-    return [job for group in groups for job in group]
+    claimed = await queue.claim(Room(wanted, 10**9, is_idle=True, networks=networks))
+    return [job for group in claimed.groups for job in group]
 
 
 async def test_a_plain_job_passes_the_same_clients_jobs_for_networks(queue: JobQueue) -> None:

@@ -13,7 +13,7 @@ from server.config.sections import QueueSettings
 from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Job, JobState, new_job_id
-from server.jobs.queue import JobQueue
+from server.jobs.queue import JobQueue, Room
 from server.jobs.running.carry import Carrier
 from server.jobs.running.progress import ProgressBoard
 from server.jobs.running.speeds import Speeds
@@ -72,7 +72,7 @@ class Node:
         return job_id
 
     async def claim(self) -> Job:
-        [[job]] = await self.queue.claim(1, free_bytes=10**9, is_idle=True)
+        [[job]] = (await self.queue.claim(Room(1, 10**9, is_idle=True))).groups
         return job
 
     async def carry(self, job: Job, end: Callable[[Task], Ending]) -> Job:

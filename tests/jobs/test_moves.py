@@ -20,7 +20,7 @@ from server.config.sections import QueueSettings
 from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import MOVES, SETTLED, Job, JobState, new_job_id
-from server.jobs.queue import JobQueue
+from server.jobs.queue import Claimed, JobQueue, Room
 
 CLASSES, CLIENTS, NODES = ("interactive", "bulk"), ("ann", "bob", "cem"), ("here", "there")
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
@@ -57,33 +57,44 @@ class Moves(RuleBasedStateMachine):
         self.states[job_id] = to
 
     @rule(
+        target=held,
         queue_class=st.sampled_from(CLASSES),
         client=st.sampled_from(CLIENTS),
         number=st.integers(1, 4),
+        lanes=st.integers(0, 2),
     )
-    def admit(self, queue_class: str, client: str, number: int) -> None:
+    def admit(self, queue_class: str, client: str, number: int, lanes: int) -> object:
         waiting = sum(state is JobState.QUEUED for state in self.states.values())
         if waiting + number > 40:
-            return
+            return multiple()
         arrivals = [
             Arrival(new_job_id(), "a", "{}", "key", 1, "jpeg", 1, 1, 1, "", "0")
             for _ in range(number)
         ]
-        self.runner.run(
+        admitted = self.runner.run(
             self.queues["here"].admit(
-                arrivals, client=client, queue_class=queue_class, batch_id=None
+                arrivals,
+                client=client,
+                queue_class=queue_class,
+                batch_id=None,
+                room=Room(lanes, 10**9, is_idle=True) if lanes else None,
             )
         )
         for one in arrivals:
             self.states[one.job_id] = JobState.QUEUED
             self.owners[one.job_id] = (queue_class, client)
+        return self.taken("here", admitted.claimed, lanes)
 
     @rule(target=held, node=st.sampled_from(NODES), number=st.integers(1, 3))
     def claim(self, node: str, number: int) -> object:
+        room = Room(number, 10**9, is_idle=True)
+        return self.taken(node, self.runner.run(self.queues[node].claim(room)), number)
+
+    def taken(self, node: str, claimed: Claimed, number: int) -> object:
         waiting = sum(state is JobState.QUEUED for state in self.states.values())
-        groups = self.runner.run(self.queues[node].claim(number, free_bytes=10**9, is_idle=True))
-        jobs = [job for group in groups for job in group]
+        jobs = [job for group in claimed.groups for job in group]
         assert len(jobs) == min(number, waiting)
+        assert claimed.left == (waiting - len(jobs) if number else 0)
         for job in jobs:
             self.moved(job.job_id, JobState.PROCESSING)
         return multiple(*((node, job) for job in jobs))

@@ -7,7 +7,7 @@ from server.config.sections import QueueSettings
 from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Job, new_job_id
-from server.jobs.queue import JobQueue
+from server.jobs.queue import JobQueue, Room
 from server.jobs.running.progress import ProgressBoard
 
 INTERVAL_S = 0.2
@@ -26,7 +26,7 @@ async def running(redis: Redis) -> tuple[JobQueue, Job]:
     await queue.prepare()
     one = Arrival(new_job_id(), "a.jpg", "{}", "originals/x", 1, "jpeg", 1, 1, 1, "", "0")
     await queue.admit([one], client="me", queue_class="interactive", batch_id=None)
-    [[job]] = await queue.claim(1, free_bytes=10**9, is_idle=True)
+    [[job]] = (await queue.claim(Room(1, 10**9, is_idle=True))).groups
     return queue, job
 
 

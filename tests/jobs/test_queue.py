@@ -9,7 +9,7 @@ from server.config.sections import QueueSettings
 from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Batch, Job, JobState, new_batch_id, new_job_id
-from server.jobs.queue import JobQueue
+from server.jobs.queue import JobQueue, Room
 from server.refusals import QueueFull
 
 ROOM = 10**12
@@ -56,8 +56,8 @@ async def admit(
 
 
 async def claim(queue: JobQueue, wanted: int = 1, free_bytes: int = ROOM) -> list[Job]:
-    groups = await queue.claim(wanted, free_bytes=free_bytes, is_idle=True)
-    return [job for group in groups for job in group]
+    claimed = await queue.claim(Room(wanted, free_bytes, is_idle=True))
+    return [job for group in claimed.groups for job in group]
 
 
 async def job_of(queue: JobQueue, job_id: str) -> Job:
@@ -147,8 +147,8 @@ async def test_claim_takes_no_more_than_fits_into_memory(queue: JobQueue) -> Non
 async def test_job_larger_than_the_budget_runs_alone(queue: JobQueue) -> None:
     await admit(queue, arrival(cost_bytes=1000))
 
-    beside_others = await queue.claim(1, free_bytes=100, is_idle=False)
-    alone = await queue.claim(1, free_bytes=100, is_idle=True)
+    beside_others = (await queue.claim(Room(1, 100, is_idle=False))).groups
+    alone = (await queue.claim(Room(1, 100, is_idle=True))).groups
 
     assert (len(beside_others), len(alone)) == (0, 1)
 

@@ -9,7 +9,7 @@ from server.config.sections import FetchSettings, QueueSettings
 from server.jobs.arrival import Arrival
 from server.jobs.connection import command_client
 from server.jobs.job import Batch, Job, JobState, new_batch_id, new_job_id
-from server.jobs.queue import JobQueue
+from server.jobs.queue import JobQueue, Room
 from server.jobs.urls import Order, Remembered, Terms, UrlQueue
 from server.refusals import AlreadyEnded
 
@@ -100,7 +100,7 @@ async def test_what_is_fetched_waits_for_the_lanes_before_more_is(
         assert await urls.bring(job, arrival(job, job.name), None) is JobState.QUEUED
 
     assert await claim(urls, 5) == []
-    [[developed]] = await queue.claim(1, free_bytes=100, is_idle=True)
+    [[developed]] = (await queue.claim(Room(1, 100, is_idle=True))).groups
     assert await claim(urls, 1) == ["2"]
     assert (developed.queue_class, developed.attempts, developed.recipe) == ("bulk", 1, RECIPE)
 

@@ -1,7 +1,7 @@
 """The feed against a real Valkey: what is published reaches who watches, whatever breaks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from server.config.sections import LiveSettings
 from server.jobs import names
 from server.jobs.connection import command_client, feed_client
-from server.jobs.job import JobState
-from server.jobs.queue import JobQueue
+from server.jobs.job import Batch, Job, JobState
+from server.jobs.queue import JobQueue, Room
 from server.live.feed import Feed
 from server.live.mailbox import Event, Mailbox
 from tests.live.admitted import admit, queue_of
@@ -40,11 +40,15 @@ async def feed(valkey_url: str, queue: JobQueue) -> AsyncIterator[Feed]:
 
 @asynccontextmanager
 async def running_feed(
-    url: str, queue: JobQueue, *, listener: Callable[[str], None] | None = None
+    url: str,
+    queue: JobQueue,
+    *,
+    listener: Callable[[str], None] | None = None,
+    settings: LiveSettings = SETTINGS,
 ) -> AsyncIterator[Feed]:
     """A feed that is connected."""
     async with feed_client(url, timeout_s=30) as client:
-        feed = Feed(client, queue, SETTINGS)
+        feed = Feed(client, queue, settings)
         if listener is not None:
             feed.listen(names.WAKE, listener)
         task = asyncio.create_task(feed.run())
@@ -99,6 +103,40 @@ async def test_a_snapshot_tells_the_present_state(feed: Feed, queue: JobQueue) -
         event = await next_event(mailbox)
 
     assert (event.watched_id, event.subject.is_settled) == (job_id, False)
+
+
+async def test_who_waits_is_told_of_his_place_when_it_has_changed(
+    valkey_url: str, redis: "Redis"
+) -> None:
+    queue, rounds = await queue_of(redis), asyncio.Semaphore(0)
+    look_all = queue.look_all
+
+    async def counted(some_ids: Sequence[str]) -> list[Job | Batch | None]:
+        found = await look_all(some_ids)
+        if some_ids:
+            rounds.release()
+        return found
+
+    queue.look_all = counted  # type: ignore[method-assign]  # looks as before, and tells of it
+    await admit(queue)
+    second, settings = await admit(queue), SETTINGS.model_copy(update={"position_interval_s": 0.01})
+    async with (
+        running_feed(valkey_url, queue, settings=settings) as feed,
+        feed.watch(second) as mailbox,
+    ):
+        assert await feed.snapshot(second, mailbox)
+        first_told = (await next_event(mailbox)).subject
+        for _ in range(5):  # the snapshot's look is one of them
+            await rounds.acquire()
+        assert feed.handed_out == 0
+
+        await queue.renew([], lanes=9)  # so that no two go to one of them
+        await queue.claim(Room(1, 10**9, is_idle=True, networks=1))
+        then_told = (await next_event(mailbox)).subject
+
+    assert isinstance(first_told, Job)
+    assert isinstance(then_told, Job)
+    assert (first_told.position, then_told.position) == (2, 1)
 
 
 async def test_one_connection_serves_any_number_of_watchers(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from server.storage import spool as spool_module
 from server.storage.spool import Spool
+from server.storage.threads import in_thread, to_its_end
 
 MIB = 1024 * 1024
 
@@ -22,7 +22,7 @@ async def test_a_cancelled_receive_waits_for_the_write_under_way() -> None:
         may_end.wait(5)
         has_ended.set()
 
-    receiving = asyncio.create_task(spool_module._to_its_end(write))
+    receiving = asyncio.create_task(to_its_end(in_thread(write)))
     await asyncio.sleep(0)
     receiving.cancel()
     done, _ = await asyncio.wait([receiving], timeout=0.1)

@@ -91,23 +91,42 @@ async def test_what_was_put_is_read_and_fetched_as_it_was(
     assert found.modified_ms > 1_700_000_000_000
 
 
-@pytest.mark.parametrize("is_synced", [False, True])
-async def test_disk_syncs_a_file_before_it_has_its_name_and_the_folder_after(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_synced: bool
+async def test_disk_syncs_a_file_and_every_folder_that_has_something_new_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage, path = DiskStorage(tmp_path / "data", min_free_bytes=0), a_file(tmp_path, b"result")
-    target = tmp_path / "data" / "results" / "aa" / "one"
-    target.parent.mkdir(parents=True)
-    synced: list[tuple[int, bool]] = []
+    root, results = tmp_path / "data", tmp_path / "data" / "results" / "aa"
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
 
-    def note(descriptor: int) -> None:
-        synced.append((os.fstat(descriptor).st_ino, target.exists()))
+    async def of_put(key: str) -> set[int]:
+        synced.clear()
+        await storage.put(key, path)
+        assert (root / key).exists()  # linked before: one commit serves all syncs
+        return set(synced)
 
-    monkeypatch.setattr(os, "fsync", note)
-    await storage.put("results/aa/one", path, is_synced=is_synced)
+    def inodes(*paths: Path) -> set[int]:
+        return {one.stat().st_ino for one in (path, *paths)}
 
-    file, folder = (path.stat().st_ino, False), (target.parent.stat().st_ino, True)
-    assert synced == ([folder] if is_synced else [file, folder])
+    first = await of_put("results/aa/one/x")
+    assert first == inodes(results / "one", results, results.parent, root)
+    assert await of_put("results/aa/two/x") == inodes(results / "two", results)
+    assert await of_put("results/aa/two/y") == inodes(results / "two", results)
+
+
+async def test_disk_syncs_what_replaces_a_file_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, target = DiskStorage(tmp_path, min_free_bytes=0), tmp_path / "results/aa/one/x"
+    await storage.put("results/aa/one/x", a_file(tmp_path, b"first"))
+    path, found = a_file(tmp_path, b"second"), list[tuple[int, bytes]]()
+    monkeypatch.setattr(
+        os, "fsync", lambda number: found.append((os.fstat(number).st_ino, target.read_bytes()))
+    )
+    await storage.put("results/aa/one/x", path)
+
+    assert found[0] == (path.stat().st_ino, b"first")
+    assert target.read_bytes() == b"second"
 
 
 @pytest.mark.parametrize(
@@ -260,3 +279,24 @@ async def test_a_name_that_no_object_can_have_is_not_there(
     tmp_path: Path, weed: Weed, key: str
 ) -> None:
     assert await BucketStorage(settings_of(weed), tmp_path).head(key) is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path_style", "address"),
+    [
+        ("", True, "https://s3.eu-west-1.amazonaws.com/box/in/a"),
+        ("", False, "https://box.s3.eu-west-1.amazonaws.com/in/a"),
+        ("https://s3.example:9000", True, "https://s3.example:9000/box/in/a"),
+        ("https://s3.example:9000", False, "https://box.s3.example:9000/in/a"),
+    ],
+)
+async def test_the_bucket_is_in_the_path_or_before_the_host_as_it_is_set(
+    tmp_path: Path, endpoint: str, path_style: bool, address: str
+) -> None:
+    settings = StorageSettings(
+        url="s3://box/in", endpoint=endpoint, region="eu-west-1", path_style=path_style
+    )
+
+    signed = await BucketStorage(settings, tmp_path).sign("GET", "a", 60)
+
+    assert signed.partition("?")[0] == address

@@ -15,7 +15,7 @@ from server.jobs.connection import command_client
 from server.jobs.delivery import Delivery, DeliveryState
 from server.jobs.job import Job, JobState, new_batch_id, new_job_id
 from server.jobs.outbox import Outbox, OutboxRules
-from server.jobs.queue import JobQueue
+from server.jobs.queue import JobQueue, Room
 from server.jobs.urls import Order, Terms, UrlQueue
 
 CALLBACK = "https://shop.example/hook"
@@ -87,7 +87,7 @@ async def admit_batch(queue: JobQueue, number: int, *, callback_url: str = CALLB
 
 
 async def claim(queue: JobQueue) -> Job:
-    [[job]] = await queue.claim(1, free_bytes=10**9, is_idle=True)
+    [[job]] = (await queue.claim(Room(1, 10**9, is_idle=True))).groups
     return job
 
 

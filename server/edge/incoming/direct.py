@@ -140,7 +140,7 @@ class DirectUploadHandler:
     async def _agreement(self, wish: UploadWish) -> Agreement:
         recipe = _form(wish).recipe(self._settings)
         async with self._intake.upload() as nothing_yet:
-            nothing_yet.check(recipe)  # what the recipe names is here
+            await nothing_yet.check(recipe)  # what the recipe names is here
         if wish.content_type is not None and wish.content_type not in FORMATS:
             known = ", ".join(FORMATS)
             raise UnsupportedMedia(f"contentType: expected one of {known}; got another.")

@@ -164,7 +164,7 @@ class ProcessHandler:
     async def _terms(self, request: web.Request, form: Form) -> Terms:
         recipe = form.recipe(self._settings)
         async with self._intake.upload() as nothing_yet:
-            nothing_yet.check(recipe)  # what the recipe names is here
+            await nothing_yet.check(recipe)  # what the recipe names is here
         kept = keeping(form.fields, self._settings.images)
         return Terms(
             client_of(request),

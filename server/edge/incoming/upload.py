@@ -63,14 +63,15 @@ class UploadHandler:
         await self._refuse_early(request)
         waits = self._settings.upload
         wait = patience(request, default_s=waits.sync_wait_s, longest_s=waits.max_wait_s)
-        async with self._intake.upload() as upload:
+        announce = self._feed.expect if wait.wait_s else None  # watched soon, if all goes well
+        async with self._intake.upload(announce=announce) as upload:
             form = await read_form(request, upload, self._settings)
             wish = Wish(
                 form.recipe(self._settings),
                 keeping(form.fields, self._settings.images),
                 await self._callbacks.asked(form.fields),
             )
-            upload.check(wish.recipe)
+            await upload.check(wish.recipe)
             if not upload.spooled:
                 raise _none_taken(upload)
             await self._quotas.charge(request, upload.bytes)

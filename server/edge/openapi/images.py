@@ -58,7 +58,7 @@ _PROBLEMS = (
 # What stands against making something that is asked for first; what failed has a code of its own.
 _FIRST_ASK = (
     *("being_made", "queue_full", "quota_exceeded", "source_gone", "too_many_derived"),
-    *("crop_outside", "disk_full"),
+    *("crop_outside", "disk_full", "ai_unavailable"),
 )
 _WORDS = {
     "width": "Of the box, as of all sides in pixels.",

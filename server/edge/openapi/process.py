@@ -30,7 +30,8 @@ from server.edge.openapi.uploads import (
     WORK,
 )
 
-_URL = text("http:// or https://, on a public address and an allowed port.")
+_ADDRESS = "http:// or https://, on a public address and an allowed port."
+_URL = text(_ADDRESS)
 _NAME = text("For people; else that of the file.", maxLength=1000)
 _SHARED = {
     "name": _NAME,
@@ -64,10 +65,14 @@ _OF_A_LINE = {"name": _NAME, "options": maybe(ref("Recipe"))}
 _LINE = {
     "description": "A line: imageUrl or imageId, and a recipe of its own if it has one.",
     "oneOf": [
-        asked("A picture to fetch.", {"imageUrl": _URL} | _OF_A_LINE, needed=["imageUrl"]),
+        asked(
+            "A picture to fetch.",
+            {"imageUrl": text(_ADDRESS, minLength=1)} | _OF_A_LINE,
+            needed=["imageUrl"],
+        ),
         asked(
             "A picture that is here.",
-            {"imageId": text("Its id.")} | _OF_A_LINE,
+            {"imageId": text("Its id.", minLength=1)} | _OF_A_LINE,
             needed=["imageId"],
         ),
     ],

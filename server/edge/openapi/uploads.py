@@ -51,12 +51,13 @@ FOLLOW = links(
 PICTURE = (
     *("not_an_image", "unsupported_format", "corrupt_image", "too_many_pixels", "too_many_frames"),
     *("output_too_large", "crop_outside", "page_outside", "region_outside", "asset_not_found"),
-    *("font_not_found", "needs_too_much_memory"),
+    *("font_not_found", "needs_too_much_memory", "ai_unavailable"),
 )
 # What its work may end with while the answer waits for it.
 WORK = (
     *("cancelled", "deadline_exceeded", "out_of_memory", "worker_crashed", "node_lost"),
     *("storage_failed", "max_bytes_too_small", "asset_unreadable", "drawing_too_large"),
+    "job_unreadable",
 )
 
 _MULTIPART = {

@@ -198,7 +198,7 @@ class TusHandler:
         recipe = Form(fields).recipe(self._settings)
         kept = keeping(fields, self._settings.images)
         async with self._intake.upload() as empty:
-            empty.check(recipe)
+            await empty.check(recipe)
         return Resumable(
             upload_id=new_job_id(),
             name=name,

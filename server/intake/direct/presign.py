@@ -193,7 +193,7 @@ class Presign:
             await taken.receive(agreed.name, self._bounded(agreed, chunks), source=_source(agreed))
             _raise_refused(taken)
             self._compare(agreed, taken)
-            taken.check(recipe)
+            await taken.check(recipe)
             _raise_refused(taken)
             return await self._admit(upload, taken, recipe)
 

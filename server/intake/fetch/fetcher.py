@@ -17,15 +17,13 @@ from server.intake.fetch.job import JobFetcher
 from server.jobs import names
 from server.jobs.job import Job, JobState
 from server.jobs.queue import JobQueue
-from server.jobs.running.news import News
+from server.jobs.running.claiming import Claiming
 from server.jobs.urls import UrlQueue
 from server.refusals import DiskFull
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-_POLL_S = 1.0  # for delayed jobs and for a wake that was lost; news come through wake()
 
 
 class Fetcher:
@@ -47,31 +45,26 @@ class Fetcher:
         self._beat_s = beat_s
         self.outcomes = jobs.outcomes
         """What has become of the URLs that this node fetched."""
-        self._held: dict[asyncio.Task[None], Job] = {}
         self._stoppables: dict[str, asyncio.Task[Any]] = {}  # of a turn or a download
         self._unwanted: set[str] = set()
         self._stopping: set[str] = set()
         self._hosts = _Hosts(settings.host_concurrency)
-        self._news = News(every_s=_POLL_S)
-        self._changed = asyncio.Event()
-        self._is_draining = False
-        self._claiming = asyncio.Lock()
+        self._claiming = Claiming[Job](asyncio.Event())
         # The rest is for single pictures, for which somebody waits.
         self._most_of_batches = max(1, settings.concurrency * 3 // 4)
 
     @property
     def held(self) -> list[Job]:
         """The jobs whose leases this node must renew."""
-        return list(self._held.values())
+        return list(self._claiming.held.values())
 
     def wake(self) -> None:
         """There may be URLs."""
-        self._news.note()
-        self._changed.set()
+        self._claiming.wake()
 
     def cancel(self, job_id: str) -> None:
         """Stop a job that waits or downloads; one past that notices when it is sent on."""
-        if any(job.job_id == job_id for job in self._held.values()):
+        if any(job.job_id == job_id for job in self.held):
             self._unwanted.add(job_id)
         if job_id in self._stoppables:
             self._stoppables[job_id].cancel()
@@ -79,42 +72,26 @@ class Fetcher:
     async def run(self) -> None:
         """Claim and fetch until drained, and give up batches whose reader died."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._fetch_for_ever())
+            group.create_task(self._claiming.run(self._claim_some))
             group.create_task(self._beat_for_ever(group))
 
     async def drain(self, grace_s: float) -> None:
         """Claim no more and let the fetches end for a while."""
-        self._is_draining = True
-        self.wake()
-        async with self._claiming:  # what a claim under way still brings is ours to end
-            pass
-        if self._held:
-            await asyncio.wait(self._held, timeout=grace_s)
+        await self._claiming.drain(grace_s)
 
     async def stop(self) -> list[Job]:
         """Let go of what is still being fetched; returns it."""
         unfinished = self.held
-        tasks = list(self._held)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._claiming.stop()
         return unfinished
 
-    async def _fetch_for_ever(self) -> None:
-        while not self._is_draining:
-            self._changed.clear()
-            async with self._claiming:
-                has_claimed = await self._claim_some()
-            if not has_claimed:
-                await self._wait_for_news()
-        await asyncio.Event().wait()  # a part ends only when it is told to
-
     async def _claim_some(self) -> bool:
-        room = self._settings.concurrency - len(self._held)
-        if room <= 0 or not self._news.is_due:
+        held = self.held
+        room = self._settings.concurrency - len(held)
+        if room <= 0 or not self._claiming.is_due:
             return False
-        self._news.ask()
-        classes = Counter(job.queue_class for job in self._held.values())
+        self._claiming.ask()
+        classes = Counter(job.queue_class for job in held)
         of_batches = self._most_of_batches - classes[names.FETCH_CLASSES[1]]
         try:
             self._jobs.refuse_if_low()
@@ -125,12 +102,9 @@ class Fetcher:
         except (RedisError, OSError) as error:
             log.warning("cannot claim URLs", error=str(error))
             return False
-        if self._urls.left_waiting:
-            self._news.note()
+        self._claiming.note_left(self._urls.left_waiting)
         for job in jobs:
-            task = asyncio.create_task(self._carry(job), name=f"fetch {job.job_id}")
-            self._held[task] = job
-            task.add_done_callback(self._carried)
+            self._claiming.begin(self._carry(job), [job], job, let_go=self._let_go)
         return bool(jobs)
 
     async def _carry(self, job: Job) -> None:
@@ -166,26 +140,8 @@ class Fetcher:
         if await self._queue.settle(job, JobState.CANCELLED, {}):
             log.info("job settled", job_id=job.job_id, to="cancelled")
 
-    def _carried(self, task: asyncio.Task[None]) -> None:
-        job = self._held.pop(task)
+    def _let_go(self, job: Job) -> None:
         self._unwanted.discard(job.job_id)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # The lease runs out, and another attempt follows.
-            is_redis = isinstance(error, RedisError)
-            log.error(
-                "job could not be fetched",
-                job_id=job.job_id,
-                error=str(error),
-                exc_info=None if is_redis else error,
-            )
-        self._changed.set()
-
-    async def _wait_for_news(self) -> None:
-        try:
-            async with asyncio.timeout(_POLL_S):
-                await self._changed.wait()
-        except TimeoutError:
-            return
 
     async def _beat_for_ever(self, group: asyncio.TaskGroup) -> None:
         while True:

@@ -95,7 +95,7 @@ class JobFetcher:
             one = await self._arrival(job, spooled)
             passing.probed()
             passing.storing()
-            await self._intake.storage.put(one.original_key, spooled.path, is_synced=True)
+            await self._intake.storage.put(one.original_key, spooled.path)
             one = replace(one, came=passing.text())
         except Exception:
             self._intake.spool.discard(attempt)

@@ -163,7 +163,7 @@ class TusUploads:
         async with self._intake.upload() as one:
             await one.adopt(upload.upload_id, upload.name, path, source=Source.TUS)
             try:
-                one.check(recipe)
+                await one.check(recipe)
             except BadOptions as error:  # an asset is gone since the upload began
                 raise _Hopeless(error) from error
             if one.refused:

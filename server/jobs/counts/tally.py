@@ -117,8 +117,12 @@ class Tally:
             self._latency.add(bucket_of(taken_ms), jobs)
             self.ever.durations.add(max(0.0, taken_ms / 1000), job.queue_class)
         elif state is JobState.FAILED:
-            self._count(FAILED, jobs)
-            self._errors.add(code, jobs)
+            self._note_failed(code, jobs)
+
+    def failed(self, code: str) -> None:
+        """A job that cannot be read was ended here."""
+        self.ever.ended.add(JobState.FAILED, code)
+        self._note_failed(code, 1)
 
     def refused(self, code: str) -> None:
         """A request was refused for want of room, of quota or by a limit."""
@@ -137,6 +141,10 @@ class Tally:
             errors=dict(self._errors.total()),
             history=self._history(),
         )
+
+    def _note_failed(self, code: str, jobs: int) -> None:
+        self._count(FAILED, jobs)
+        self._errors.add(code, jobs)
 
     def _count(self, what: str, jobs: int) -> None:
         self._moved.add(what, jobs)

@@ -1,11 +1,13 @@
 -- Let jobs in, all of them or none: hashes, waiting list, ring, counters, batch, events, wake. One
--- whose result exists is completed here; one like a job that is under way joins it.
+-- whose result exists is completed here; one like a job that is under way joins it. A node with idle
+-- lanes claims in the same move, whatever is first in line then, and nobody else is woken for it.
 -- Keys: job:*, batch:*, blob:*, result:*, made:*, followers:*, trash, expiry, waiting:*, ring:*,
--- served:*, unsettled, once:*, upload:*, pending:*, queue, and those of outbox; channels events:*, wake.
+-- served:*, unsettled, once:*, upload:*, pending:*, queue, and those of claim and outbox;
+-- channels events:*, wake.
 -- ARGV: the most jobs that may wait; the most bytes beyond that (0: none);
 -- JSON {class, client, batch, jobs: [{id, fields}], most_unsettled, once,
--- brought: {id, token}, callback: URL or ''}.
--- Returns {1, 0, 0, 0, ids that were completed at once}, or
+-- brought: {id, token}, callback: URL or ''}; JSON of the room in idle lanes, see `claim`, or ''.
+-- Returns {1, 0, 0, 0, ids that were completed at once, and with room what `claim` returns}, or
 -- {0, depth, bytes that wait, milliseconds until there may be room, {}}, or {-1, 0, 0, 0, {}}: jobs
 -- were admitted under this Idempotency-Key, or {-2, unsettled jobs, 0, milliseconds, {}}: of this
 -- client, or {-3, 0, 0, 0, {}}: their presigned upload is no longer this token's.
@@ -40,8 +42,23 @@ local function end_upload(brought, job_id)
   return true
 end
 
+local room = ARGV[4] ~= '' and cjson.decode(ARGV[4])
+
+-- Those of them that this node has claimed with an answer that was lost; nobody else will begin them.
+local function claimed_before()
+  local jobs = {}
+  for _, arrival in ipairs(request.jobs) do
+    local job = read(JOB .. arrival.id)
+    if job and job.status == 'processing' and job.node == room.node and not follows(job) then
+      table.insert(jobs, cjson.encode(with_recipe(job)))
+    end
+  end
+  return { jobs }
+end
+
 if redis.call('EXISTS', JOB .. request.jobs[1].id) == 1 then -- sent twice
-  return { 1, 0, 0, 0, cached() }
+  if not room then return { 1, 0, 0, 0, cached() } end
+  return { 1, 0, 0, 0, cached(), waiting(), claimed_before(), buried }
 end
 
 local refusal = refused_at_the_door(request.client, #request.jobs, request.most_unsettled, once)
@@ -83,6 +100,7 @@ if batch then
   end
   if callback then redis.call('HSET', BATCH .. batch, 'callback', callback) end
 end
+untold = {}
 for index, job in ipairs(jobs) do
   redis.call('HSET', JOB .. job.id, 'id', job.id, 'class', job.class, 'client', job.client,
     'created', created, 'ticks', tenth(), 'revision', 0, unpack(request.jobs[index].fields))
@@ -96,5 +114,12 @@ for index, job in ipairs(jobs) do
 end
 if once then keep_promise(once) end
 redis.call('HINCRBY', QUEUE, 'admitted', #jobs)
-redis.call('PUBLISH', WAKE, 'lanes')
-return { 1, 0, 0, 0, cached() }
+local answer = { 1, 0, 0, 0, cached() }
+local are_left = true
+if room then
+  answer[6], answer[7], answer[8] = claim(room)
+  are_left = answer[6] > 0
+end
+if are_left then redis.call('PUBLISH', WAKE, 'lanes') end
+tell_untold()
+return answer

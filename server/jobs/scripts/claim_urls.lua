@@ -3,7 +3,8 @@
 -- Keys: delayed, ring:*, waiting:*, served:*, queue, queue:{class}, job:*, batch:*; channel events:*.
 -- ARGV: node; how many; how many of them of batches; the most pictures that may wait for a lane at
 -- all; the most of batches that may; every how manieth claim is a batch's.
--- Returns how many still wait, and jobs as JSON, each with a new lease and fencing token.
+-- Returns how many still wait, jobs as JSON, each with a new lease and fencing token, and the ids of
+-- damaged ones that have ended.
 local node, wanted, of_batches = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local room, ahead, bulk_share = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
@@ -25,4 +26,4 @@ while #taken < wanted do
   if job.class == 'fetch-bulk' then of_batches = of_batches - 1 end
   table.insert(taken, lease(job, node, 'fetching'))
 end
-return { waiting_urls(), taken }
+return { waiting_urls(), taken, buried }

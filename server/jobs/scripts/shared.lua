@@ -99,17 +99,29 @@ local function picture(job)
 end
 
 local unwatched = {} -- of a script that moves many jobs: those of which nobody would hear
+local buried = {} -- what this script has ended because it was damaged
+local untold -- of a script that may move a job twice: whose watchers are told once, at its end
 
 -- Tell the watchers of a job; returns what they were told. Where there are none nothing is made,
 -- unless it is the end, of which webhooks may want the text.
 local function tell(id, is_end)
   if unwatched[id] then return end
+  if untold and not is_end then
+    untold[id] = true
+    return
+  end
   if not is_end and redis.call('PUBSUB', 'NUMSUB', EVENTS .. id)[2] == 0 then return end
   local job = read(JOB .. id)
   for _, name in ipairs({ 'recipe', 'came', 'work', 'tries', 'ticks', 'request', 'trace' }) do job[name] = nil end -- no watcher needs them
   local text = picture(job)
   redis.call('PUBLISH', EVENTS .. id, text)
   return text
+end
+
+local function tell_untold()
+  local ids = untold
+  untold = nil
+  for id in pairs(ids) do tell(id) end
 end
 
 local quiet_batch -- a batch of which is told once, at the end of a script that moves many of its jobs
@@ -154,7 +166,8 @@ end
 -- In front of each script that Redis keeps as a function: the call before may have ended midway.
 local function begin()
   if next(unwatched) then unwatched = {} end
-  quiet_batch, tallies = nil, nil
+  if next(buried) then buried = {} end
+  quiet_batch, tallies, untold = nil, nil, nil
 end
 
 local function count_unsettled(client, by)
@@ -186,10 +199,12 @@ local function each_follower(job, act)
   end
 end
 
--- One line for those who watch the whole service; costs a few microseconds where nobody does.
+-- One line for those who watch the whole service; costs a few microseconds where nobody does. Its
+-- last word says why: the code of a failure, or who is to blame that a job was given back.
 local function tell_move(job, from, to)
+  local why = to == 'failed' and job.error_code or to == 'queued' and job.blame
   redis.call('PUBLISH', MOVED, table.concat({ job.id, from or '-', to, job.class, job.node or '-',
-    to == 'failed' and job.error_code or '-' }, ' '))
+    why or '-' }, ' '))
 end
 
 -- Take a job from its state to another, with all that depends on it; one without a state is new.
@@ -216,6 +231,7 @@ local function move(job, to, fields)
   if to == 'queued' or to == 'processing' then
     each_follower(job, function(follower)
       if follower.status == to then return end
+      follower.blame = job.blame
       move(follower, to, { 'stage', job.stage, 'progress', job.progress,
         'started', job.started or '' })
     end)
@@ -243,9 +259,9 @@ end
 
 -- An attempt that did not end its job, for who looks how the job went; only the newest few.
 local TRIES_MOST = 8
-local function with_try(job, ended, lane, reason)
+local function with_try(job, ended, lane, reason, blame)
   local tries = cjson.decode(job.tries or '[]')
-  table.insert(tries, { tonumber(job.started or ended), tonumber(ended), lane, reason })
+  table.insert(tries, { tonumber(job.started or ended), tonumber(ended), lane, reason, blame })
   if #tries > TRIES_MOST then table.remove(tries, 1) end
   return cjson.encode(tries)
 end

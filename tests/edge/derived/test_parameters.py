@@ -128,6 +128,7 @@ def _signed_by_command(server: ServerProcess, image_id: str, *pairs: str) -> URL
         ({"parameters": {"dpr": 2}}, 422, "dpr"),
         ({"parameters": {"width": 9, "dpr": 99}}, 422, "dpr"),
         ({"parameters": {"options": "{"}}, 422, "options"),
+        ({"parameters": {"options": {"width": 10**30}}}, 422, "options"),
         ({"parameters": {"options": {}, "width": 9}}, 422, "alone"),
         ({"parameters": {"width": 9}, "variant": "thumb"}, 400, "variant"),
         ({"parameters": [1]}, 400, "parameters"),
