@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +56,9 @@ def followed(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Iterat
     finally:
         family = psutil.Process(process.pid).children(recursive=True)
         for one in [*family, psutil.Process(process.pid)]:
-            if one.is_running() and "serve" in one.cmdline():
-                one.send_signal(signal.SIGTERM)
+            with suppress(psutil.NoSuchProcess):  # it ended just now
+                if "serve" in one.cmdline():
+                    one.send_signal(signal.SIGTERM)
         process.wait(60)
         assert process.stdout is not None
         process.stdout.close()

@@ -256,10 +256,9 @@ async def test_records_storage_and_redis_are_counted(client: ClientSession, asid
 
     assert more("storage_operation_duration_seconds_count", operation="put") == 2
     assert more("storage_operation_duration_seconds_count", operation="fetch") == 1
-    for script in ("admit", "settle"):
+    for script in ("admit", "settle"):  # an idle lane's claim is a part of the admission
         assert more("redis_commands_total", command=script) == 1
         assert 0 < more("redis_commands_seconds_total", command=script) < 10
-    assert more("redis_commands_total", command="claim") >= 1
     assert more("redis_command_duration_seconds_count") == more("redis_commands_total")
     assert after.value("safelight_redis_errors_total") == 0
     assert after.value("safelight_redis_used_memory_bytes") > 100_000
