@@ -90,6 +90,8 @@ class Round:
             event = await waiting
         taken_s = time.perf_counter() - started
         del self._watched[job_id]
+        # Or a long round would watch more than one socket may.
+        await self._socket.send_json({"type": "unsubscribe", "jobId": job_id})
         if event.get("status") == "completed":
             tell({"taken_s": taken_s})
         else:

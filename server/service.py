@@ -83,9 +83,9 @@ class Service:
 
     async def _start_front(self, front: Front) -> None:
         incoming = front.incoming
-        await incoming.intake.sweep_leftovers()
+        await incoming.intake.doubts.sweep_leftovers()
         await incoming.tus.prepare()
-        self._own(incoming.intake.run(), "intake")
+        self._own(incoming.intake.doubts.run(), "intake")
         self._own(incoming.tus.run(), "tus")
         self._own(incoming.presign.run(), "presign")
         self._own(incoming.fetcher.run(), "fetcher")

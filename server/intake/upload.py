@@ -5,14 +5,13 @@ upload that ends without admission takes everything of it away.
 """
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import OutOfMemoryError
 from structlog.contextvars import get_contextvars
 
 from pool import (
@@ -26,6 +25,7 @@ from pool import (
     Recipe,
 )
 from server.intake.arriving import arrival, misfit
+from server.intake.doubts import Doubts
 from server.intake.passing import Passing
 from server.intake.same import Sameness
 from server.jobs.arrival import Arrival
@@ -45,7 +45,6 @@ from server.storage.threads import to_its_end
 
 log = structlog.get_logger(__name__)
 
-_DOUBT_EVERY_S = 5.0
 _STORED_AT_ONCE = 4  # of one request
 
 
@@ -85,10 +84,11 @@ class Intake:
         self.assets = assets
         self.sameness = sameness
         self.notebook = notebook
+        self.doubts = Doubts(queue=queue, storage=storage, spool=spool)
+        """What may or may not have been admitted."""
         self.is_closed = False
         """Set while the server stops: nothing new is taken."""
         self._probe = probe
-        self._doubtful: set[str] = set()
 
     @asynccontextmanager
     async def upload(
@@ -131,67 +131,6 @@ class Intake:
         except ChildDied as error:
             log.warning("the probe died on a picture", name=name, reason=str(error))
             return await self._probe.probe(task)
-
-    async def sweep_leftovers(self) -> None:
-        """After a crash: what was coming in either became a job or leaves nothing behind."""
-        leftovers = self.spool.leftovers()
-        missed = await self._without_job(leftovers)
-        try:
-            await self._forget(missed)
-        except OSError as error:
-            log.warning("half-done uploads are swept later", error=str(error))
-            self.doubt(missed)
-        if leftovers:
-            log.info("swept half-done uploads", uploads=len(leftovers))
-
-    def doubt(self, job_ids: Iterable[str]) -> None:
-        """Redis did not answer whether these were admitted; `run` asks again later."""
-        self._doubtful.update(job_ids)
-
-    def refuse_if_doubtful(self, job_id: str) -> None:
-        """Say Unavailable while it is not known whether this job was admitted."""
-        if job_id in self._doubtful:
-            raise Unavailable(
-                "Redis did not say whether the picture was admitted.",
-                retry_after_s=math.ceil(_DOUBT_EVERY_S),
-            )
-
-    async def run(self) -> None:
-        """Settle doubts for as long as the process lives."""
-        missed: set[str] = set()
-        while True:
-            await asyncio.sleep(_DOUBT_EVERY_S)
-            if not self._doubtful:
-                continue
-            try:
-                missed = await self._settle_doubts(missed)
-            except (RedisError, OSError) as error:
-                log.warning("uploads are still in doubt", error=str(error))
-
-    async def _settle_doubts(self, missed_before: set[str]) -> set[str]:
-        """An admission may still be on its way: only who is missed twice was not admitted."""
-        missed = await self._without_job(sorted(self._doubtful))
-        await self._forget(missed & missed_before)
-        self._doubtful &= missed - missed_before
-        return missed - missed_before
-
-    async def _without_job(self, job_ids: list[str]) -> set[str]:
-        """Those of which there is no job; the others' incoming files are done with."""
-        jobs = await self.queue.look_all(job_ids)
-        missed = {job_id for job_id, job in zip(job_ids, jobs, strict=True) if job is None}
-        for job_id in set(job_ids) - missed:
-            self.spool.discard(job_id)
-        return missed
-
-    async def _forget(self, job_ids: set[str]) -> None:
-        """They were not admitted; or so long ago that they are forgotten while others like them
-        still hold the original that they had brought.
-        """
-        held = await self.queue.trash.originals_held() if job_ids else set()
-        for job_id in job_ids:
-            if original_key(job_id) not in held:
-                await self.storage.delete(original_key(job_id))
-            self.spool.discard(job_id)
 
 
 class Upload:
@@ -327,7 +266,7 @@ class Upload:
     async def leave(self) -> None:
         """Tidy up what was not admitted; what is in doubt is looked at later."""
         if self._in_doubt:
-            self._intake.doubt(spooled.job_id for spooled in self.spooled)
+            self._intake.doubts.note(spooled.job_id for spooled in self.spooled)
             return
         for spooled in self.spooled:
             await self._take_away(spooled)
@@ -347,7 +286,7 @@ class Upload:
                 del self._storing[job_id]
         except OSError as error:
             log.warning("an original is removed later", job_id=job_id, error=str(error))
-            self._intake.doubt([job_id])
+            self._intake.doubts.note([job_id])
         else:
             self._intake.spool.discard(job_id)
 

@@ -103,8 +103,13 @@ await app.listen({ port: Number(PORT), host: "127.0.0.1" });
 const server = new WebSocketServer({ server: app.server, path: "/ws" });
 server.on("connection", (socket) => {
   const watched = new Set();
+  const leave = (jobId) => {
+    watchers.get(jobId)?.delete(socket);
+    if (watchers.get(jobId)?.size === 0) watchers.delete(jobId);
+  };
   socket.on("message", async (data) => {
     const { type, jobId } = JSON.parse(data);
+    if (type === "unsubscribe" && watched.delete(jobId)) leave(jobId);
     if (type !== "subscribe") return;
     watched.add(jobId);
     if (!watchers.has(jobId)) watchers.set(jobId, new Set());
@@ -113,10 +118,7 @@ server.on("connection", (socket) => {
     if (found) socket.send(JSON.stringify({ type: "job", jobId, ...found }));
   });
   socket.on("close", () => {
-    for (const jobId of watched) {
-      watchers.get(jobId)?.delete(socket);
-      if (watchers.get(jobId)?.size === 0) watchers.delete(jobId);
-    }
+    for (const jobId of watched) leave(jobId);
   });
 });
 

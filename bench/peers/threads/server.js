@@ -140,8 +140,17 @@ const http = createServer(app);
 const server = new WebSocketServer({ server: http, path: "/ws" });
 server.on("connection", (socket) => {
   const watched = new Set();
+  const leave = async (jobId) => {
+    const sockets = watchers.get(jobId);
+    sockets?.delete(socket);
+    if (sockets?.size === 0) {
+      watchers.delete(jobId);
+      await subscriber.unsubscribe(`events:${jobId}`);
+    }
+  };
   socket.on("message", async (data) => {
     const { type, jobId } = JSON.parse(data);
+    if (type === "unsubscribe" && watched.delete(jobId)) await leave(jobId);
     if (type !== "subscribe") return;
     watched.add(jobId);
     let sockets = watchers.get(jobId);
@@ -155,14 +164,7 @@ server.on("connection", (socket) => {
     if (found.status) socket.send(JSON.stringify({ type: "job", jobId, ...found }));
   });
   socket.on("close", async () => {
-    for (const jobId of watched) {
-      const sockets = watchers.get(jobId);
-      sockets?.delete(socket);
-      if (sockets?.size === 0) {
-        watchers.delete(jobId);
-        await subscriber.unsubscribe(`events:${jobId}`);
-      }
-    }
+    for (const jobId of watched) await leave(jobId);
   });
 });
 

@@ -103,7 +103,7 @@ class JobFetcher:
         try:
             state = await self._urls.bring(job, one, found)
         except (RedisError, OSError):
-            self._intake.doubt([attempt])  # it may hold the file, or not
+            self._intake.doubts.note([attempt])  # it may hold the file, or not
             raise
         if state is None or state is JobState.CANCELLED:
             await self._intake.storage.delete(one.original_key)

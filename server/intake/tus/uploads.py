@@ -137,7 +137,7 @@ class TusUploads:
 
     async def finish(self, upload: Resumable) -> None:
         """Admit a complete upload. When this returns its job exists; a refused picture is gone."""
-        self._intake.refuse_if_doubtful(upload.upload_id)
+        self._intake.doubts.refuse_if_doubtful(upload.upload_id)
         if await self._intake.queue.look(upload.upload_id) is None:
             try:
                 await self._admit(upload)
