@@ -25,7 +25,7 @@ class Passing:
             yield chunk
 
     def spooled(self) -> None:
-        """It lies in the spool, whole and synced."""
+        """It lies in the spool, whole."""
         self._spooled_ms = now_ms()
         # Bytes that were on this machine already did not come in pieces.
         self._first_byte_ms = self._first_byte_ms or self._spooled_ms
